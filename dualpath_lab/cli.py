@@ -1,0 +1,191 @@
+"""The command line: ``dualpath-lab``. Exit codes: 0 done, 2 bad input (one sentence on stderr), 130 interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dualpath_lab import models, theory, workload
+from dualpath_lab.core.simulation import Simulation
+from dualpath_lab.scenario import Scenario, ScenarioError, load_scenario
+from dualpath_lab.studies.compare import Comparison, compare
+from dualpath_lab.studies.run import Progress, simulate
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the usage text."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]  # argparse types it as never returning; raising does not return
+        raise ScenarioError(f"{self.prog}: {message}.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    try:
+        options = _parser().parse_args(arguments)
+        options.command(options)
+    except ScenarioError as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="dualpath-lab", description="Simulate the paths that KV-cache takes through an LLM serving cluster.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    serve = _command(commands, "serve", _serve, "start the web app", json_output=False)
+    serve.add_argument("--port", type=_port, default=5006, help="port to listen on (default 5006; 0 takes any free one)")
+    serve.add_argument("--address", default="localhost", help="address to listen on (default localhost)")
+    serve.add_argument("--no-show", action="store_true", help="do not open a browser")
+
+    run = _command(commands, "run", _run, "simulate one scenario")
+    _add_scenario(run)
+    comparison = _command(commands, "compare", _compare, "run one workload through several systems")
+    _add_scenario(comparison)
+    comparison.add_argument("--systems", required=True, type=_names, metavar="A,B,C", help="the first is what speed-ups are measured from")
+
+    model = _command(commands, "model", _model, "KV-cache and FLOPs of a model")
+    model.add_argument("model", metavar="MODEL", help="preset or path of a config.json")
+    model.add_argument("--context", type=_tokens, default=32_768, metavar="N", help="cached tokens (default 32768)")
+    model.add_argument("--append", type=_tokens, default=429, metavar="N", help="tokens to prefill (default 429)")
+
+    closed_form = _command(commands, "theory", _theory, "bottleneck-free range and resource loads")
+    _add_settings(closed_form)
+    statistics = _command(commands, "workload", _workload, "statistics of a workload")
+    statistics.add_argument("source", metavar="TRACE_OR_NAME", help="trace file or paper-32k, paper-48k, paper-64k")
+    return parser
+
+
+def _command(
+    commands: Any, name: str, command: Callable[[argparse.Namespace], None], summary: str, json_output: bool = True
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+    parser.set_defaults(command=command)
+    if json_output:
+        parser.add_argument("--json", action="store_true", help="print JSON alone")
+    return parser
+
+
+def _add_scenario(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scenario", nargs="?", metavar="SCENARIO", help="YAML file; the defaults when left out")
+    _add_settings(parser)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings", help="change a scenario key, such as workload.agents=200"
+    )
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _whole_number(text: str, low: int, high: float) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = low - 1
+    if not low <= number <= high:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high:,.0f}")
+    return number
+
+
+def _port(text: str) -> int:
+    return _whole_number(text, 0, 65_535)
+
+
+def _tokens(text: str) -> int:
+    return _whole_number(text, 1, 1e9)
+
+
+def _scenario(options: argparse.Namespace) -> Scenario:
+    return load_scenario(options.scenario, options.settings)
+
+
+def _print_json(values: Any) -> None:
+    print(json.dumps(values, indent=2, allow_nan=False))
+
+
+def _progress(label: str) -> Progress | None:
+    """A line on stderr that follows the run, where stderr is a terminal."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(simulation: Simulation) -> None:
+        done = len(simulation.log) / simulation.workload.turns
+        end = "\r\033[K" if simulation.finished else ""
+        print(f"\r{label}: {done:4.0%} of the turns, {simulation.now:,.0f} s simulated{end}", end="", file=sys.stderr, flush=True)
+
+    return show
+
+
+def _run(options: argparse.Namespace) -> None:
+    scenario = _scenario(options)
+    result = simulate(scenario, _progress(scenario.system))
+    if options.json:
+        _print_json(result.to_dict())
+    else:
+        print(result.summary())
+
+
+def _compare(options: argparse.Namespace) -> None:
+    comparison = compare(_scenario(options), options.systems, _progress("compare"))
+    if options.json:
+        _print_json(comparison.to_dict())
+    else:
+        print(_comparison_text(comparison))
+
+
+def _comparison_text(comparison: Comparison) -> str:
+    lines = [result.summary() for result in comparison.runs.values()]
+    first = next(iter(comparison.runs))
+    ratios = (f"{system} {'-' if ratio is None else f'{ratio:.3g}x'}" for system, ratio in comparison.speedups().items())
+    return "\n".join([*lines, f"speed-up over {first}: {', '.join(ratios)}"])
+
+
+def _model(options: argparse.Namespace) -> None:
+    values = theory.model_summary(models.load_model(options.model), options.context, options.append)
+    if options.json:
+        _print_json(values)
+        return
+    print(
+        f"{values['name']}: {values['layers']} layers, {values['active_parameters'] / 1e9:.3g} B active parameters\n"
+        f"  KV-cache {values['kv_bytes_per_token']:,} bytes a token\n"
+        f"  {options.append} tokens after {options.context:,} cached ones: {values['flops_per_append'] / 1e12:.3g} TFLOP, "
+        f"{values['kv_gb_per_pflop']:.3g} GB of KV-cache to load per PFLOP"
+    )
+
+
+def _theory(options: argparse.Namespace) -> None:
+    cluster = load_scenario(None, options.settings).cluster
+    if options.json:
+        _print_json(theory.theory_summary(cluster))
+    else:
+        print(theory.theory_text(cluster))
+
+
+def _workload(options: argparse.Namespace) -> None:
+    values = workload.statistics(workload.load(options.source))
+    if options.json:
+        _print_json(values)
+        return
+    width = max(len(name) for name in values)
+    for name, value in values.items():
+        print(f"{name:<{width}}  {value if isinstance(value, str | int) else f'{value:,.3f}'}")
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from dualpath_lab.dashboards.serve import serve
+
+    serve(options.port, options.address, show=not options.no_show)

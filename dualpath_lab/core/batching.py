@@ -1,0 +1,116 @@
+"""How many tokens of which requests one prefill engine puts into its next forward (section 7, intra-engine)."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from dualpath_lab.core.turn import Turn
+from dualpath_lab.models import Model
+
+
+class Chunk(NamedTuple):
+    """Part of a request in a forward: ``tokens`` new ones after ``cached``, as the paper's ``(cached, bsz)``."""
+
+    turn: Turn
+    cached: int
+    tokens: int
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this forward is the request's first."""
+        return self.cached == self.turn.hit
+
+    @property
+    def is_last(self) -> bool:
+        """Whether this forward completes the request's prefill."""
+        return self.cached + self.tokens == self.turn.prompt
+
+
+class ComputeQuota:
+    """FIFO packing until the attention of the forward would take longer than the quota; the request that would pass it is chunked.
+
+    Parameters
+    ----------
+    model : Model
+        Whose attention is predicted.
+    attention_flops_per_s : float
+        Rate of one GPU.
+    quota_s : float
+        Attention time of one forward.
+    """
+
+    def __init__(self, model: Model, attention_flops_per_s: float, quota_s: float) -> None:
+        self._model = model
+        self._quota_flops = attention_flops_per_s * quota_s
+
+    def pack(self, ready: deque[Turn]) -> tuple[list[Chunk], float]:
+        """Take the next forward's chunks off the queue.
+
+        At least one token is taken, so that a quota too short for any can't stop the engine.
+
+        Returns
+        -------
+        chunks : list of Chunk
+        attention_flops : float
+            Of all of them.
+        """
+        chunks: list[Chunk] = []
+        spent = 0.0
+        while ready:
+            turn = ready[0]
+            cached = turn.hit + turn.prefilled
+            tokens = turn.prompt - cached
+            flops = self._model.attention_flops(cached, tokens)
+            if spent + flops > self._quota_flops:
+                tokens = self._most_that_fit(cached, tokens, self._quota_flops - spent)
+                if tokens == 0 and chunks:
+                    break
+                tokens = max(tokens, 1)
+                flops = self._model.attention_flops(cached, tokens)
+            spent += flops
+            chunks.append(_take(ready, turn, cached, tokens))
+            if not chunks[-1].is_last:
+                break
+        return chunks, spent
+
+    def _most_that_fit(self, cached: int, tokens: int, flops: float) -> int:
+        fits, too_many = 0, tokens
+        while too_many - fits > 1:
+            middle = (fits + too_many) // 2
+            if self._model.attention_flops(cached, middle) <= flops:
+                fits = middle
+            else:
+                too_many = middle
+        return fits
+
+
+class TokenBudget:
+    """Plain FIFO packing up to a fixed number of new tokens, whatever their attention costs."""
+
+    def __init__(self, model: Model, tokens: int) -> None:
+        self._model = model
+        self._tokens = tokens
+
+    def pack(self, ready: deque[Turn]) -> tuple[list[Chunk], float]:
+        """Take the next forward's chunks off the queue; see :meth:`ComputeQuota.pack`."""
+        chunks: list[Chunk] = []
+        left = self._tokens
+        while ready and left:
+            turn = ready[0]
+            cached = turn.hit + turn.prefilled
+            tokens = min(turn.prompt - cached, left)
+            left -= tokens
+            chunks.append(_take(ready, turn, cached, tokens))
+        return chunks, sum(self._model.attention_flops(chunk.cached, chunk.tokens) for chunk in chunks)
+
+
+Batching = ComputeQuota | TokenBudget
+
+
+def _take(ready: deque[Turn], turn: Turn, cached: int, tokens: int) -> Chunk:
+    turn.prefilled += tokens
+    chunk = Chunk(turn, cached, tokens)
+    if chunk.is_last:
+        ready.popleft()
+    return chunk

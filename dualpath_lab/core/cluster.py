@@ -1,0 +1,156 @@
+"""The machines of a run: nodes with their NICs, DRAM and engines, and the groups in which the engines work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import TypeVar
+
+from simpy import Environment
+
+from dualpath_lab import calibration
+from dualpath_lab.core.batching import Batching
+from dualpath_lab.core.engines import DecodeEngine, DecodeGroup, PrefillEngine, PrefillGroup
+from dualpath_lab.core.memory import Memory
+from dualpath_lab.core.network import Link, Network
+from dualpath_lab.core.storage import ReadQueue
+from dualpath_lab.models import Model
+from dualpath_lab.scenario import Scenario, ScenarioError
+
+EngineKind = TypeVar("EngineKind", PrefillEngine, DecodeEngine)
+
+
+class Node:
+    """A node: one storage NIC, DRAM with a buffer for KV-cache, and engines, all prefill or all decode."""
+
+    def __init__(self, index: int, role: str, scenario: Scenario, buffer_bytes: int, network: Network) -> None:
+        self.index = index
+        self.role = role
+        self.name = f"{role[0]}{index}"
+        spec = scenario.cluster
+        self.snic_rx = Link(f"{self.name}.snic", "snic", role, "rx", spec.storage_bytes_per_s)
+        self.snic_tx = Link(f"{self.name}.snic", "snic", role, "tx", spec.storage_bytes_per_s)
+        self.dram = Link(f"{self.name}.dram", "dram", role, "both", spec.dram_bytes_per_s)
+        self.cnics = [
+            (
+                Link(f"{self.name}.g{gpu}.cnic", "cnic", role, "tx", spec.compute_bytes_per_s),
+                Link(f"{self.name}.g{gpu}.cnic", "cnic", role, "rx", spec.compute_bytes_per_s),
+            )
+            for gpu in range(spec.gpus_per_node)
+        ]
+        self.buffer = Memory(f"{self.name}.buffer", buffer_bytes)
+        self.reads = ReadQueue(self, network)
+
+    def links(self) -> Iterator[Link]:
+        """Every link of the node."""
+        return chain((self.snic_rx, self.snic_tx, self.dram), *self.cnics)
+
+
+class Cluster:
+    """All nodes, engines and groups of a scenario.
+
+    Engines of a *step* group run in step: all GPUs of an expert-parallel group, or each GPU by itself. Engines of a *fetch* group get
+    their work together, through their leader: an expert-parallel group again, or else a node's engines.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    model : Model
+    largest_prompt_bytes : int
+        KV-cache of the workload's longest prompt; a prefill engine's HBM budget stretches to hold it.
+    batching : Batching
+        How prefill engines fill a forward.
+    env, network
+        Clock and links' owner.
+
+    Raises
+    ------
+    ScenarioError
+        If the model's weights leave no HBM to KV-cache.
+    """
+
+    def __init__(
+        self, scenario: Scenario, model: Model, largest_prompt_bytes: int, batching: Batching, env: Environment, network: Network
+    ) -> None:
+        spec = scenario.cluster
+        self.buffer_bytes = model.buffer_bytes_per_node if spec.buffer_gbytes is None else int(spec.buffer_gbytes * 1e9)
+        self.prefill_nodes = [Node(index, "prefill", scenario, self.buffer_bytes, network) for index in range(spec.prefill_nodes)]
+        self.decode_nodes = [Node(index, "decode", scenario, self.buffer_bytes, network) for index in range(spec.decode_nodes)]
+        self.prefill_fetch_groups: list[tuple[PrefillEngine, ...]] = []
+        self.decode_fetch_groups: list[tuple[DecodeEngine, ...]] = []
+        self.prefill_groups: list[PrefillGroup] = []
+        self.decode_groups: list[DecodeGroup] = []
+        traffic_rate = _model_share(scenario, model) * spec.compute_bytes_per_s
+
+        for nodes in _spans(self.prefill_nodes, model):
+            room = min(_kv_hbm_bytes(scenario, model, nodes), max(int(calibration.PREFILL_KV_HBM_BYTES), largest_prompt_bytes))
+            first = len(self.prefill_engines)
+            prefill = tuple(
+                PrefillEngine(first + place, node, gpu, room, len(self.prefill_fetch_groups), network)
+                for place, (node, gpu) in enumerate(_gpus(nodes))
+            )
+            self.prefill_fetch_groups.append(prefill)
+            for prefill_members in _in_step(prefill, model):
+                self.prefill_groups.append(PrefillGroup(env, network, traffic_rate, model, batching, prefill_members))
+
+        for nodes in _spans(self.decode_nodes, model):
+            room = _kv_hbm_bytes(scenario, model, nodes)
+            first = len(self.decode_engines)
+            decode = tuple(
+                DecodeEngine(first + place, node, gpu, room, len(self.decode_fetch_groups), network)
+                for place, (node, gpu) in enumerate(_gpus(nodes))
+            )
+            self.decode_fetch_groups.append(decode)
+            for decode_members in _in_step(decode, model):
+                self.decode_groups.append(DecodeGroup(env, network, traffic_rate, model, decode_members))
+
+    @property
+    def nodes(self) -> list[Node]:
+        """Prefill nodes, then decode nodes."""
+        return self.prefill_nodes + self.decode_nodes
+
+    @property
+    def prefill_engines(self) -> list[PrefillEngine]:
+        """All of them, node by node."""
+        return list(chain.from_iterable(self.prefill_fetch_groups))
+
+    @property
+    def decode_engines(self) -> list[DecodeEngine]:
+        """All of them, node by node."""
+        return list(chain.from_iterable(self.decode_fetch_groups))
+
+    def links(self) -> Iterator[Link]:
+        """Every link, node by node."""
+        return chain.from_iterable(node.links() for node in self.nodes)
+
+
+def _model_share(scenario: Scenario, model: Model) -> float:
+    if scenario.traffic.model_share is not None:
+        return scenario.traffic.model_share
+    return calibration.EXPERT_PARALLEL_MODEL_SHARE if model.expert_parallel else 0.0
+
+
+def _spans(nodes: list[Node], model: Model) -> list[list[Node]]:
+    """Nodes cut into fetch groups; the last may be smaller."""
+    size = calibration.EXPERT_PARALLEL_NODES[nodes[0].role] if model.expert_parallel else 1
+    return [nodes[start : start + size] for start in range(0, len(nodes), size)]
+
+
+def _gpus(nodes: Sequence[Node]) -> Iterator[tuple[Node, int]]:
+    return ((node, gpu) for node in nodes for gpu in range(len(node.cnics)))
+
+
+def _in_step(engines: Sequence[EngineKind], model: Model) -> list[Sequence[EngineKind]]:
+    return [engines] if model.expert_parallel else [(engine,) for engine in engines]
+
+
+def _kv_hbm_bytes(scenario: Scenario, model: Model, nodes: Sequence[Node]) -> int:
+    gpus = len(nodes) * scenario.cluster.gpus_per_node if model.expert_parallel else 1
+    usable_bytes = scenario.cluster.hbm_bytes * calibration.HBM_USABLE
+    weight_bytes = model.weight_bytes / gpus
+    if weight_bytes >= usable_bytes:
+        raise ScenarioError(
+            f"cluster.hbm_gbytes = {scenario.cluster.hbm_gbytes:g} is not allowed: {model.name} puts {weight_bytes / 1e9:.3g} GB of weights on "
+            f"each GPU of {len(nodes)} {nodes[0].role} node(s), and {calibration.HBM_USABLE:.0%} of the memory must hold them and KV-cache."
+        )
+    return int(usable_bytes - weight_bytes)

@@ -1,0 +1,169 @@
+"""The way of a turn's KV-cache: which bytes cross which links, in which order (section 4).
+
+Every copy to or from a GPU crosses that GPU's compute NIC; a local copy (DRAM <-> HBM) loops back and so takes both of its directions.
+
+    prefill side: storage -> PE buffer | PE buffer -> PE HBM | hit + miss: PE HBM -> DE buffer | DE buffer -> DE HBM
+    decode side:  storage -> DE buffer | DE buffer -> PE HBM |       miss: PE HBM -> DE buffer | DE buffer -> DE HBM
+
+The two middle steps stream layer by layer beside the computation; :class:`WholeLoader` does them before and after it instead.
+
+Simplifications: submitting a copy costs nothing, the answer's blocks are written back together when the turn ends, and the HBM that
+one layer's KV-cache takes under layer-wise prefill is not counted.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from simpy import Environment
+
+from dualpath_lab.core.batching import Chunk
+from dualpath_lab.core.network import Link, Network
+from dualpath_lab.core.turn import Turn
+from dualpath_lab.workload import BLOCK_TOKENS
+
+
+class Loader:
+    """Layer-wise loading over whichever side the scheduler chose.
+
+    Parameters
+    ----------
+    env : simpy.Environment
+    network : Network
+    kv_bytes_per_token : int
+        Of all layers.
+    """
+
+    def __init__(self, env: Environment, network: Network, kv_bytes_per_token: int) -> None:
+        self._env = env
+        self._network = network
+        self._kv_bytes = kv_bytes_per_token
+
+    def begin(self, turn: Turn) -> None:
+        """Bring the hit tokens of a placed turn within reach of its prefill engine, then let that engine have it."""
+        if turn.hit == 0:
+            self._take_decode_buffer(turn)
+        elif turn.side == "prefill":
+            turn.pe.node.reads.read(turn, turn.hit_bytes, self._take_decode_buffer)
+        else:
+            turn.de.node.reads.read(turn, turn.prompt_bytes, self._ready)
+
+    def forward_load(self, chunks: Iterable[Chunk]) -> dict[Link, int]:
+        """Bytes on each link that stream beside a forward of these chunks."""
+        load: dict[Link, int] = defaultdict(int)
+        for turn, cached, tokens in chunks:
+            pe, de = turn.pe, turn.de
+            store_bytes = tokens * self._kv_bytes
+            if cached == turn.hit and turn.hit:
+                load[pe.cnic_rx] += turn.hit_bytes
+                if turn.side == "prefill":
+                    load[pe.node.dram] += turn.hit_bytes
+                    load[pe.cnic_tx] += turn.hit_bytes
+                    store_bytes += turn.hit_bytes
+                else:
+                    load[de.node.dram] += turn.hit_bytes
+                    load[de.cnic_tx] += turn.hit_bytes
+            load[pe.cnic_tx] += store_bytes
+            load[de.cnic_rx] += store_bytes
+            load[de.node.dram] += store_bytes
+        return load
+
+    def loaded(self, turn: Turn) -> None:
+        """The turn's first forward is over: its hit tokens have left the prefill node's buffer."""
+        if turn.side == "prefill" and turn.hit:
+            turn.pe.node.buffer.give_back(turn.hit_bytes)
+
+    def prefilled(self, turn: Turn) -> None:
+        """The turn's last forward is over: its KV-cache is complete in the decode node's buffer; bring it to the decode engine."""
+        turn.first_token = turn.second_token = self._env.now
+        de = turn.de
+
+        def arrived() -> None:
+            de.node.buffer.give_back(turn.prompt_bytes)
+            self._decode(turn)
+
+        de.copies.submit({de.node.dram: turn.prompt_bytes, de.cnic_tx: turn.prompt_bytes, de.cnic_rx: turn.prompt_bytes}, arrived)
+
+    def write_back(self, turn: Turn, then: Callable[[], None]) -> None:
+        """Write the blocks that the turn has filled to storage, then call ``then``."""
+        written = (turn.tokens // BLOCK_TOKENS * BLOCK_TOKENS - turn.hit) * self._kv_bytes
+        de = turn.de
+        self._network.start({de.cnic_tx: written, de.cnic_rx: written, de.node.dram: 2 * written, de.node.snic_tx: written}, then)
+
+    def _take_decode_buffer(self, turn: Turn) -> None:
+        turn.de.node.buffer.take(turn.prompt_bytes, lambda: self._ready(turn))
+
+    def _ready(self, turn: Turn) -> None:
+        turn.read = self._env.now
+        turn.pe.enqueue(turn)
+
+    def _decode(self, turn: Turn) -> None:
+        turn.de.group.join(turn)
+
+
+class WholeLoader(Loader):
+    """Loading without layer-wise prefill: whole KV-caches move before and after the forward and sit in PE HBM from the first byte read."""
+
+    def begin(self, turn: Turn) -> None:
+        """Take HBM, read, copy the hit tokens into HBM, then let the prefill engine have the turn."""
+        turn.pe.hbm.take(turn.prompt_bytes, lambda: self._read(turn))
+
+    def _read(self, turn: Turn) -> None:
+        if turn.hit:
+            turn.pe.node.reads.read(turn, turn.hit_bytes, self._to_hbm)
+        else:
+            self._ready(turn)
+
+    def _to_hbm(self, turn: Turn) -> None:
+        pe = turn.pe
+
+        def arrived() -> None:
+            pe.node.buffer.give_back(turn.hit_bytes)
+            self._ready(turn)
+
+        pe.copies.submit({pe.node.dram: turn.hit_bytes, pe.cnic_tx: turn.hit_bytes, pe.cnic_rx: turn.hit_bytes}, arrived)
+
+    def forward_load(self, chunks: Iterable[Chunk]) -> dict[Link, int]:
+        """Nothing: no transfer runs beside the computation."""
+        return {}
+
+    def loaded(self, turn: Turn) -> None:
+        """Nothing: the buffer was left before the forward."""
+
+    def prefilled(self, turn: Turn) -> None:
+        """Move the whole KV-cache to the decode node's buffer, free the HBM, go on as the layer-wise loader does."""
+        pe, de = turn.pe, turn.de
+
+        def handed_over() -> None:
+            pe.hbm.give_back(turn.prompt_bytes)
+            super(WholeLoader, self).prefilled(turn)
+
+        def move() -> None:
+            pe.copies.submit({pe.cnic_tx: turn.prompt_bytes, de.cnic_rx: turn.prompt_bytes, de.node.dram: turn.prompt_bytes}, handed_over)
+
+        de.node.buffer.take(turn.prompt_bytes, move)
+
+
+class NoLoader(Loader):
+    """The zero-I/O bound: no reads, no copies, no transfer between prefill and decode, no write-back."""
+
+    def begin(self, turn: Turn) -> None:
+        """Let the prefill engine have the turn at once."""
+        self._ready(turn)
+
+    def forward_load(self, chunks: Iterable[Chunk]) -> dict[Link, int]:
+        """Nothing."""
+        return {}
+
+    def loaded(self, turn: Turn) -> None:
+        """Nothing."""
+
+    def prefilled(self, turn: Turn) -> None:
+        """Decode at once."""
+        turn.first_token = turn.second_token = self._env.now
+        self._decode(turn)
+
+    def write_back(self, turn: Turn, then: Callable[[], None]) -> None:
+        """Nothing to write."""
+        then()

@@ -1,0 +1,99 @@
+"""Curves of a running simulation, read without touching it (law 8)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dualpath_lab.core.network import Link
+from dualpath_lab.core.recorder import BIN_S
+
+if TYPE_CHECKING:
+    from dualpath_lab.core.simulation import Simulation
+
+Floats = NDArray[np.float64]
+Family = tuple[str, str, str, str]
+"""Links taken together: role, kind, direction, traffic class; such as ``("prefill", "snic", "rx", "kv")``."""
+
+
+def utilization(simulation: Simulation, first_bin: int = 0) -> dict[Family, Floats]:
+    """Mean utilisation of each family of links, a value for each bin that is over.
+
+    Parameters
+    ----------
+    simulation : Simulation
+        Running or ended.
+    first_bin : int
+        Leave out the bins before it; bin ``i`` covers ``i * BIN_S`` to ``(i + 1) * BIN_S``.
+
+    Returns
+    -------
+    dict of float64 array, shape (bins from ``first_bin`` to the last that is over,)
+        Between 0 and 1. Both traffic classes of the compute NICs, KV alone elsewhere.
+    """
+    window = _Window(first_bin, int(simulation.now / BIN_S), simulation.now)
+    carried: dict[Family, Floats] = defaultdict(window.zeros)
+    capacity: dict[Family, float] = defaultdict(float)
+    for link in simulation.cluster.links():
+        kv = _family(link, "kv")
+        carried[kv] += link.series.values(window.first, window.last)
+        capacity[kv] += link.capacity
+        if link.model:
+            model = _family(link, "model")
+            carried[model] += link.model.series.values(window.first, window.last)
+            carried[model] += window.spread(link.model.since, link.model.rate)
+            capacity[model] += link.capacity
+    for flow in simulation.network.active:
+        per_rate = window.spread(flow.since, flow.rate)
+        for link, share in flow.shares:
+            carried[_family(link, "kv")] += per_rate * share
+    return {family: amount / (capacity[family] * BIN_S) for family, amount in carried.items()}
+
+
+def latency(simulation: Simulation, first_bin: int = 0) -> dict[str, Floats]:
+    """Mean latencies, s, of the turns that finished in each bin that is over.
+
+    Returns
+    -------
+    dict of float64 array, shape (bins,)
+        ``ttft``, ``ttst``, ``tpot``, NaN in a bin without turns; and ``turns``, how many finished.
+    """
+    window = _Window(first_bin, int(simulation.now / BIN_S), simulation.now)
+    finished = simulation.log.times["finished"]
+    first_row = int(np.searchsorted(np.asarray(finished), window.first * BIN_S))
+    columns = simulation.log.columns(first_row)
+    bins = (columns["finished"] / BIN_S).astype(np.int64) - window.first
+    inside = bins < window.last - window.first
+    size = max(window.last - window.first, 0)
+    curves = {"turns": np.bincount(bins[inside], minlength=size).astype(np.float64)}
+    for name in ("ttft", "ttst", "tpot"):
+        known = inside & ~np.isnan(columns[name])
+        total = np.bincount(bins[known], weights=columns[name][known], minlength=size)
+        number = np.bincount(bins[known], minlength=size)
+        curves[name] = np.divide(total, number, out=np.full(size, np.nan), where=number > 0)
+    return curves
+
+
+class _Window:
+    """Bins ``first`` up to, not including, ``last``; nothing happens after ``now``."""
+
+    def __init__(self, first: int, last: int, now: float) -> None:
+        self.first = first
+        self.last = max(first, last)
+        self._starts = np.arange(self.first, self.last) * BIN_S
+        self._now = now
+
+    def zeros(self) -> Floats:
+        return np.zeros(self.last - self.first)
+
+    def spread(self, since: float, rate: float) -> Floats:
+        """Amount in each bin of something that has gone on at ``rate`` since ``since``."""
+        seconds = np.minimum(self._starts + BIN_S, self._now) - np.maximum(self._starts, since)
+        return rate * np.clip(seconds, 0.0, BIN_S)
+
+
+def _family(link: Link, traffic_class: str) -> Family:
+    return link.role, link.kind, link.direction, traffic_class

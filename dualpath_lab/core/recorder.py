@@ -1,0 +1,110 @@
+"""What happened: byte counts over time and one row a turn, cheap enough to be always on."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from dualpath_lab.core.turn import Turn
+
+BIN_S = 1.0
+"""Width of a bin of every :class:`Series`."""
+
+
+class Series:
+    """An amount spread over time in bins of ``BIN_S``.
+
+    Attributes
+    ----------
+    total : float
+        Sum of everything added.
+    bins : array of float
+        Amount in each bin; as long as the last addition needs.
+    """
+
+    __slots__ = ("bins", "total")
+
+    def __init__(self) -> None:
+        self.bins = array("d")
+        self.total = 0.0
+
+    def add(self, start_s: float, end_s: float, amount: float) -> None:
+        """Spread ``amount`` evenly over ``start_s`` to ``end_s``."""
+        self.total += amount
+        first, last = int(start_s / BIN_S), int(end_s / BIN_S)
+        bins = self.bins
+        if len(bins) <= last:
+            bins.extend([0.0] * (last + 1 - len(bins)))
+        if first == last:
+            bins[first] += amount
+            return
+        per_s = amount / (end_s - start_s)
+        bins[first] += per_s * ((first + 1) * BIN_S - start_s)
+        for middle in range(first + 1, last):
+            bins[middle] += per_s * BIN_S
+        bins[last] += per_s * (end_s - last * BIN_S)
+
+    def values(self, first: int, last: int) -> NDArray[np.float64]:
+        """Copy of bins ``first`` up to, not including, ``last``; zeros beyond the last addition."""
+        values = np.zeros(max(last - first, 0))
+        have = self.bins[first:last]
+        values[: len(have)] = have
+        return values
+
+
+class TurnLog:
+    """One row for each finished turn, in the order in which they finished; a column is an array.
+
+    Times are in s since the run began; ``side_decode`` is 1 where the decode node read from storage.
+    """
+
+    WHOLE = ("agent", "row", "hit", "computed", "generate", "pe", "de", "side_decode")
+    TIMES = ("submitted", "placed", "read", "prefill_started", "prefill_ended", "first_token", "second_token", "finished")
+
+    def __init__(self) -> None:
+        self.whole = {name: array("q") for name in self.WHOLE}
+        self.times = {name: array("d") for name in self.TIMES}
+
+    def __len__(self) -> int:
+        return len(self.times["finished"])
+
+    def add(self, turn: Turn) -> None:
+        """Append a finished turn."""
+        whole, times = self.whole, self.times
+        whole["agent"].append(turn.agent)
+        whole["row"].append(turn.row)
+        whole["hit"].append(turn.hit)
+        whole["computed"].append(turn.computed)
+        whole["generate"].append(turn.generate)
+        whole["pe"].append(turn.pe.index)
+        whole["de"].append(turn.de.index)
+        whole["side_decode"].append(turn.side == "decode")
+        times["submitted"].append(turn.submitted)
+        times["placed"].append(turn.placed)
+        times["read"].append(turn.read)
+        times["prefill_started"].append(turn.prefill_started)
+        times["prefill_ended"].append(turn.prefill_ended)
+        times["first_token"].append(turn.first_token)
+        times["second_token"].append(turn.second_token)
+        times["finished"].append(turn.finished)
+
+    def columns(self, first: int = 0) -> dict[str, NDArray[np.int64] | NDArray[np.float64]]:
+        """Copies of all columns from row ``first`` on, with the latencies derived from them.
+
+        Returns
+        -------
+        dict of array, shape (turns,)
+            The columns, ``ttft``, ``ttst`` (both from submission) and ``tpot`` in s; ``tpot`` is NaN and ``ttst`` equals ``ttft`` where a
+            turn has fewer than two tokens.
+        """
+        table: dict[str, NDArray[np.int64] | NDArray[np.float64]] = {name: np.array(column[first:]) for name, column in self.whole.items()}
+        table |= {name: np.array(column[first:]) for name, column in self.times.items()}
+        later_tokens = np.where(table["generate"] > 1, table["generate"] - 1.0, np.nan)
+        table["ttft"] = table["first_token"] - table["submitted"]
+        table["ttst"] = table["second_token"] - table["submitted"]
+        table["tpot"] = (table["finished"] - table["first_token"]) / later_tokens
+        return table

@@ -1,0 +1,206 @@
+"""Who prefills a turn, who decodes it and which side reads: the paper's policy and round robin (section 7)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from dualpath_lab.core.cluster import Cluster
+from dualpath_lab.core.engines import DecodeEngine, PrefillEngine
+from dualpath_lab.core.turn import Turn
+
+Kind = TypeVar("Kind")
+
+Place = Callable[[Turn], None]
+"""Called once for each turn, when ``pe``, ``de`` and ``side`` are set and the decode engine's HBM is taken."""
+
+Z_SLACK = 1.05
+"""Published (section 7): how far over the mean an engine's tokens may go in phase 2."""
+
+
+class Scheduler(Protocol):
+    """Decides for each turn; told of every event that can let a waiting turn through."""
+
+    waiting: int
+    """Turns submitted and not yet placed."""
+
+    def submit(self, turn: Turn) -> None:
+        """Take a new turn; place it now or later."""
+
+    def prefill_fetch(self, group: int) -> None:
+        """The leader of a prefill group asks for work: a forward has ended."""
+
+    def turn_ended(self, turn: Turn) -> None:
+        """The turn is over, and its decode engine's HBM is free; its group's leader asks for work."""
+
+
+class RoundRobin:
+    """Engines in turn, whatever their load; with ``both_sides`` the read side alternates too.
+
+    A turn waits for the HBM of the decode engine whose turn it is.
+    """
+
+    def __init__(self, cluster: Cluster, place: Place, both_sides: bool) -> None:
+        gpus = len(cluster.nodes[0].cnics)
+        self._prefill = _across_nodes(cluster.prefill_engines, gpus)
+        self._decode = _across_nodes(cluster.decode_engines, gpus)
+        self._both_sides = both_sides
+        self._place = place
+        self._submitted = 0
+        self.waiting = 0
+
+    def submit(self, turn: Turn) -> None:
+        """Place the turn as soon as its decode engine has HBM for it."""
+        number = self._submitted
+        self._submitted += 1
+        self.waiting += 1
+        prefill_round, prefill_index = divmod(number, len(self._prefill))
+        decode_round, decode_index = divmod(number, len(self._decode))
+        turn.pe = self._prefill[prefill_index]
+        turn.de = self._decode[decode_index]
+        # The rounds shift the alternation, so that no engine is tied to one side for good.
+        turn.side = "decode" if self._both_sides and (number + prefill_round + decode_round) % 2 else "prefill"
+
+        def granted() -> None:
+            self.waiting -= 1
+            turn.pe.sequences += 1
+            turn.pe.tokens += turn.prompt
+            turn.de.sequences += 1
+            turn.de.tokens += turn.tokens
+            self._place(turn)
+
+        turn.de.hbm.take(turn.hbm_bytes, granted)
+
+    def prefill_fetch(self, group: int) -> None:
+        """Nothing: nobody waits for a prefill engine."""
+
+    def turn_ended(self, turn: Turn) -> None:
+        """Nothing: the engine's memory serves those who wait."""
+
+
+class Adaptive:
+    """The paper's scheduler.
+
+    A turn joins a global prefill queue and, through the decode group of fewest tokens (phase 1), that group's private queue. It is placed
+    once both queues have given it an engine, and is then read on the side with the shorter read queue.
+
+    Parameters
+    ----------
+    alpha_tokens : float
+        A longer read queue is long.
+    beta_tokens : float
+        An engine with more tokens is overloaded.
+    """
+
+    def __init__(self, cluster: Cluster, place: Place, alpha_tokens: float, beta_tokens: float) -> None:
+        self._cluster = cluster
+        self._place = place
+        self._alpha = alpha_tokens
+        self._beta = beta_tokens
+        self._prefill_queue: deque[Turn] = deque()
+        self._hungry = dict.fromkeys(range(len(cluster.prefill_fetch_groups)))
+        self._private: list[deque[Turn]] = [deque() for _ in cluster.decode_fetch_groups]
+        self._group_tokens = [0] * len(cluster.decode_fetch_groups)
+        self._half_placed: set[Turn] = set()
+        self.waiting = 0
+
+    def submit(self, turn: Turn) -> None:
+        """Queue the turn on both sides and serve whoever can take work."""
+        self.waiting += 1
+        decode_group = self._group_tokens.index(min(self._group_tokens))
+        self._group_tokens[decode_group] += turn.tokens
+        self._private[decode_group].append(turn)
+        self._assign_decode(decode_group)
+        self._prefill_queue.append(turn)
+        for group in list(self._hungry):
+            if not self._prefill_queue:
+                break
+            self.prefill_fetch(group)
+
+    def prefill_fetch(self, group: int) -> None:
+        """Give the group's engines the head of the prefill queue until all are overloaded.
+
+        A group that could take more stays hungry and is asked again, the longest unasked first, when a turn is submitted.
+        """
+        self._hungry.pop(group, None)
+        if self._assign_prefill(group):
+            self._hungry[group] = None
+
+    def turn_ended(self, turn: Turn) -> None:
+        """Give the decode group's private queue another try."""
+        group = turn.de.fetch_group
+        self._group_tokens[group] -= turn.tokens
+        self._assign_decode(group)
+
+    def _assign_prefill(self, group: int) -> bool:
+        """Whether the queue ran out before the group's engines did."""
+        queue, engines = self._prefill_queue, self._cluster.prefill_fetch_groups[group]
+        while True:
+            able = [engine for engine in engines if engine.tokens <= self._beta]
+            if not able or not queue:
+                return bool(able)
+            short = [engine for engine in able if engine.node.reads.tokens <= self._alpha]
+            engine = min(short or able, key=_tokens)
+            turn = queue.popleft()
+            turn.pe = engine
+            engine.sequences += 1
+            engine.tokens += turn.prompt
+            self._half_done(turn)
+
+    def _assign_decode(self, group: int) -> None:
+        queue, engines = self._private[group], self._cluster.decode_fetch_groups[group]
+        if not queue:
+            return
+        bound = self._balanced_tokens(queue, engines)
+        while queue:
+            turn = queue[0]
+            roomy = [engine for engine in engines if engine.hbm.free_bytes >= turn.hbm_bytes]
+            if not roomy:
+                return
+            balanced = [engine for engine in roomy if engine.tokens + turn.tokens <= bound]
+            engine = min(balanced, key=_sequences) if balanced else min(roomy, key=_tokens)
+            queue.popleft()
+            turn.de = engine
+            engine.hbm.take(turn.hbm_bytes, _nothing)
+            engine.sequences += 1
+            engine.tokens += turn.tokens
+            self._half_done(turn)
+
+    @staticmethod
+    def _balanced_tokens(queue: deque[Turn], engines: Sequence[DecodeEngine]) -> float:
+        """Z of phase 2: what an engine has when the longest head-run that fits the group's free HBM is spread evenly, and a little more."""
+        free_bytes = sum(engine.hbm.free_bytes for engine in engines)
+        tokens = sum(engine.tokens for engine in engines)
+        for turn in queue:
+            free_bytes -= turn.hbm_bytes
+            if free_bytes < 0:
+                break
+            tokens += turn.tokens
+        return Z_SLACK * tokens / len(engines)
+
+    def _half_done(self, turn: Turn) -> None:
+        if turn not in self._half_placed:
+            self._half_placed.add(turn)
+            return
+        self._half_placed.remove(turn)
+        self.waiting -= 1
+        turn.side = "decode" if turn.de.node.reads.tokens < turn.pe.node.reads.tokens else "prefill"
+        self._place(turn)
+
+
+def _tokens(engine: PrefillEngine | DecodeEngine) -> int:
+    return engine.tokens
+
+
+def _sequences(engine: DecodeEngine) -> int:
+    return engine.sequences
+
+
+def _nothing() -> None:
+    """Room was seen to be there, so the grant is immediate."""
+
+
+def _across_nodes(engines: Sequence[Kind], gpus_per_node: int) -> list[Kind]:
+    """The first engine of every node, then the second of every node, and so on."""
+    return [engine for gpu in range(gpus_per_node) for engine in engines[gpu::gpus_per_node]]

@@ -1,0 +1,223 @@
+"""Puts a scenario together and runs it: agents replay their trajectories on the cluster, turn after turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+from simpy import Environment
+from simpy.events import Event
+
+from dualpath_lab import calibration
+from dualpath_lab.core.alarm import Alarm
+from dualpath_lab.core.batching import Batching, ComputeQuota, TokenBudget
+from dualpath_lab.core.cluster import Cluster
+from dualpath_lab.core.engines import PrefillGroup
+from dualpath_lab.core.loader import Loader, NoLoader, WholeLoader
+from dualpath_lab.core.network import Network
+from dualpath_lab.core.recorder import TurnLog
+from dualpath_lab.core.scheduler import Adaptive, RoundRobin, Scheduler
+from dualpath_lab.core.turn import Turn, hit_tokens
+from dualpath_lab.models import Model, load_model
+from dualpath_lab.scenario import Scenario, ScenarioError
+from dualpath_lab.workload import Workload, build_workload
+
+_SAMPLE_TURNS = 2000
+"""Turns from which the rate of a prefill engine in prompt tokens is taken."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Where a run stands.
+
+    Attributes
+    ----------
+    time_s : float
+        Simulated time.
+    agents_finished, turns : int
+        Finished so far.
+    scheduler_queue : int
+        Turns that wait to be placed.
+    prefill_read_tokens, decode_read_tokens : int
+        Length of the read queues of all prefill and of all decode nodes.
+    prefill_queue, decoding : int
+        Turns ready to be prefilled, and sequences being decoded.
+    finished : bool
+        Whether every agent is done or the horizon is reached.
+    """
+
+    time_s: float
+    agents_finished: int
+    turns: int
+    scheduler_queue: int
+    prefill_read_tokens: int
+    decode_read_tokens: int
+    prefill_queue: int
+    decoding: int
+    finished: bool
+
+
+class Simulation:
+    """One run of one scenario.
+
+    However it is stepped, and whoever looks on, the result is the same (law 8): looking changes nothing, and time advances from event
+    to event.
+
+    Parameters
+    ----------
+    scenario : Scenario
+
+    Raises
+    ------
+    ScenarioError
+        If the model, workload and cluster don't go together: weights or a turn too large for the memory.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.model = load_model(scenario.model, scenario.kv_dtype)
+        self.workload, arrivals = build_workload(scenario.workload, scenario.seed)
+        self.log = TurnLog()
+        self.now = 0.0
+        self.events = 0
+        self.agents_finished = 0
+        self._env = Environment()
+        self.network = Network(self._env)
+        kv_bytes = self.model.kv_bytes_per_token
+        prompts = self.workload.context + self.workload.append
+        largest_prompt_bytes = int(prompts.max()) * kv_bytes
+        self.cluster = Cluster(scenario, self.model, largest_prompt_bytes, _batching(scenario, self.model), self._env, self.network)
+        self._check_memory(largest_prompt_bytes, int((prompts + self.workload.generate).max()) * kv_bytes)
+        self._loader = _loader_class(scenario)(self._env, self.network, kv_bytes)
+        self.scheduler = self._make_scheduler()
+        for prefill_group in self.cluster.prefill_groups:
+            prefill_group.loader = self._loader
+            prefill_group.forward_ended = self._forward_ended
+        for decode_group in self.cluster.decode_groups:
+            decode_group.turn_ended = self._turn_ended
+        for agent, arrival_s in enumerate(arrivals):
+            first_row = int(self.workload.first_turn[agent])
+            self._env.timeout(float(arrival_s)).callbacks.append(partial(self._submit, agent, first_row))
+
+    @property
+    def finished(self) -> bool:
+        """Whether every agent is done or the horizon is reached."""
+        return self.agents_finished == self.workload.trajectories or self.now >= self._horizon_s
+
+    @property
+    def _horizon_s(self) -> float:
+        return self.scenario.horizon_s or inf
+
+    def advance(self, seconds: float) -> None:
+        """Simulate ``seconds`` more, or up to the end if that comes first."""
+        env, agents = self._env, self.workload.trajectories
+        until = min(self.now + seconds, self._horizon_s)
+        while self.agents_finished < agents and env.peek() <= until:
+            env.step()
+            self.events += 1
+        self.now = env.now if self.agents_finished == agents else until
+
+    def run(self) -> None:
+        """Simulate to the end."""
+        self.advance(inf)
+
+    def snapshot(self) -> Snapshot:
+        """Where the run stands now."""
+        cluster = self.cluster
+        return Snapshot(
+            time_s=self.now,
+            agents_finished=self.agents_finished,
+            turns=len(self.log),
+            scheduler_queue=self.scheduler.waiting,
+            prefill_read_tokens=sum(node.reads.tokens for node in cluster.prefill_nodes),
+            decode_read_tokens=sum(node.reads.tokens for node in cluster.decode_nodes),
+            prefill_queue=sum(len(engine.ready) for engine in cluster.prefill_engines),
+            decoding=sum(engine.decoding for engine in cluster.decode_engines),
+            finished=self.finished,
+        )
+
+    def _submit(self, agent: int, row: int, _: Event | None = None) -> None:
+        workload = self.workload
+        context, append = int(workload.context[row]), int(workload.append[row])
+        hit_rate = self.scenario.workload.hit_rate
+        hit = hit_tokens(context, append, 1.0 if hit_rate is None else hit_rate)
+        turn = Turn(agent, row, hit, context + append - hit, int(workload.generate[row]), self.model.kv_bytes_per_token)
+        turn.submitted = self._env.now
+        self.scheduler.submit(turn)
+
+    def _place(self, turn: Turn) -> None:
+        turn.placed = self._env.now
+        self._loader.begin(turn)
+
+    def _forward_ended(self, group: PrefillGroup) -> None:
+        self.scheduler.prefill_fetch(group.engines[0].fetch_group)
+
+    def _turn_ended(self, turn: Turn) -> None:
+        turn.de.sequences -= 1
+        turn.de.tokens -= turn.tokens
+        turn.de.hbm.give_back(turn.hbm_bytes)
+        self.log.add(turn)
+        self.scheduler.turn_ended(turn)
+        self._loader.write_back(turn, partial(self._stored, turn))
+
+    def _stored(self, turn: Turn) -> None:
+        """The turn's blocks are in storage: its agent may go on, once the pause before the next turn is over."""
+        row = turn.row + 1
+        if row == self.workload.first_turn[turn.agent + 1]:
+            self.agents_finished += 1
+            return
+        pause_s = turn.finished + float(self.workload.gap_s[row]) - self._env.now
+        if pause_s > 0:
+            Alarm(self._env, partial(self._submit, turn.agent, row)).set(pause_s)
+        else:
+            self._submit(turn.agent, row)
+
+    def _make_scheduler(self) -> Scheduler:
+        system = self.scenario.system
+        if system in ("basic", "layerwise", "roundrobin"):
+            return RoundRobin(self.cluster, self._place, both_sides=system == "roundrobin")
+        read_tokens_per_s = self.scenario.cluster.storage_bytes_per_s / self.model.kv_bytes_per_token
+        return Adaptive(
+            self.cluster,
+            self._place,
+            alpha_tokens=calibration.ALPHA_S * read_tokens_per_s,
+            beta_tokens=calibration.BETA_S * _prefill_tokens_per_s(self.model, self.workload),
+        )
+
+    def _check_memory(self, largest_prompt_bytes: int, largest_turn_bytes: int) -> None:
+        cluster = self.cluster
+        for what, size, room in (
+            ("prompt", largest_prompt_bytes, cluster.buffer_bytes),
+            ("prompt", largest_prompt_bytes, min(engine.hbm.capacity_bytes for engine in cluster.prefill_engines)),
+            ("turn", largest_turn_bytes, min(engine.hbm.capacity_bytes for engine in cluster.decode_engines)),
+        ):
+            if size > room:
+                raise ScenarioError(
+                    f"workload.source = {self.scenario.workload.source!r} is not allowed with model {self.model.name}: the KV-cache of its "
+                    f"longest {what} takes {size / 1e9:.3g} GB, and there is room for {room / 1e9:.3g} GB in a "
+                    f"{'node' if room == cluster.buffer_bytes else 'GPU'} (cluster.buffer_gbytes, cluster.hbm_gbytes)."
+                )
+
+
+def _loader_class(scenario: Scenario) -> type[Loader]:
+    return {"basic": WholeLoader, "oracle": NoLoader}.get(scenario.system, Loader)
+
+
+def _batching(scenario: Scenario, model: Model) -> Batching:
+    if scenario.system in ("dualpath", "oracle"):
+        return ComputeQuota(model, calibration.ATTENTION_FLOPS_PER_S, calibration.COMPUTE_QUOTA_S)
+    return TokenBudget(model, calibration.FIFO_FORWARD_TOKENS)
+
+
+def _prefill_tokens_per_s(model: Model, workload: Workload) -> float:
+    """Prompt tokens, cached ones included, that one prefill GPU gets through in a second of this workload."""
+    rows: NDArray[np.int64] = np.linspace(0, workload.turns - 1, min(workload.turns, _SAMPLE_TURNS)).astype(np.int64)
+    tokens, seconds = 0, 0.0
+    for context, append in zip(workload.context[rows].tolist(), workload.append[rows].tolist(), strict=True):
+        tokens += context + append
+        seconds += model.attention_flops(context, append) / calibration.ATTENTION_FLOPS_PER_S
+        seconds += model.linear_flops(append) / calibration.LINEAR_FLOPS_PER_S
+    return tokens / seconds

@@ -1,0 +1,55 @@
+"""Reading the KV-cache of hit tokens: one queue a node, first come, first served at its storage NIC.
+
+A cached prefix is a number of blocks of one trajectory, never a list; the storage system itself is never short of bandwidth (section 2).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dualpath_lab.core.cluster import Node
+    from dualpath_lab.core.network import Network
+    from dualpath_lab.core.turn import Turn
+
+
+class ReadQueue:
+    """The disk reading queue of a node.
+
+    A read starts when the one before it is done and the node's buffer has room for it.
+
+    Attributes
+    ----------
+    tokens : int
+        Length of the queue as the scheduler sees it: hit tokens waiting or being read.
+    """
+
+    def __init__(self, node: Node, network: Network) -> None:
+        self._node = node
+        self._network = network
+        self._waiting: deque[tuple[Turn, int, Callable[[Turn], None]]] = deque()
+        self._busy = False
+        self.tokens = 0
+
+    def read(self, turn: Turn, buffer_bytes: int, then: Callable[[Turn], None]) -> None:
+        """Read the turn's hit tokens into the node's buffer, of which it takes ``buffer_bytes``, and call ``then``."""
+        self.tokens += turn.hit
+        self._waiting.append((turn, buffer_bytes, then))
+        if not self._busy:
+            self._next()
+
+    def _next(self) -> None:
+        self._busy = bool(self._waiting)
+        if not self._busy:
+            return
+        turn, buffer_bytes, then = self._waiting.popleft()
+        node = self._node
+
+        def done() -> None:
+            self.tokens -= turn.hit
+            self._next()
+            then(turn)
+
+        node.buffer.take(buffer_bytes, lambda: self._network.start({node.snic_rx: turn.hit_bytes, node.dram: turn.hit_bytes}, done))

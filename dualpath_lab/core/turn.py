@@ -1,0 +1,101 @@
+"""One turn of one agent on its way through the cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from dualpath_lab.workload import BLOCK_TOKENS
+
+if TYPE_CHECKING:
+    from dualpath_lab.core.engines import DecodeEngine, PrefillEngine
+
+Side = Literal["prefill", "decode"]
+
+
+class Turn:
+    """A request: ``hit`` prompt tokens come from storage, ``computed`` are prefilled, ``generate`` are decoded.
+
+    Attributes
+    ----------
+    agent, row : int
+        Trajectory and row of the workload.
+    hit, computed, generate : int
+        Tokens; ``hit`` is a whole number of blocks.
+    hit_bytes, prompt_bytes, hbm_bytes : int
+        KV-cache of the hit tokens, of the whole prompt, and of prompt and answer together.
+    pe, de : engines chosen by the scheduler
+    side : {"prefill", "decode"}
+        Whose node reads the hit tokens from storage.
+    prefilled : int
+        Tokens of ``computed`` that forwards have done so far.
+    submitted, placed, read, prefill_started, prefill_ended, first_token, second_token, finished : float
+        Times in s at which each stage was over.
+    """
+
+    __slots__ = (
+        "agent",
+        "computed",
+        "de",
+        "finished",
+        "first_token",
+        "generate",
+        "hbm_bytes",
+        "hit",
+        "hit_bytes",
+        "pe",
+        "placed",
+        "prefill_ended",
+        "prefill_started",
+        "prefilled",
+        "prompt_bytes",
+        "read",
+        "row",
+        "second_token",
+        "side",
+        "submitted",
+    )
+
+    pe: PrefillEngine
+    de: DecodeEngine
+    side: Side
+
+    def __init__(self, agent: int, row: int, hit: int, computed: int, generate: int, kv_bytes_per_token: int) -> None:
+        self.agent = agent
+        self.row = row
+        self.hit = hit
+        self.computed = computed
+        self.generate = generate
+        self.hit_bytes = hit * kv_bytes_per_token
+        self.prompt_bytes = (hit + computed) * kv_bytes_per_token
+        self.hbm_bytes = self.tokens * kv_bytes_per_token
+        self.side = "prefill"
+        self.prefilled = 0
+        self.submitted = self.placed = self.read = 0.0
+        self.prefill_started = self.prefill_ended = 0.0
+        self.first_token = self.second_token = self.finished = 0.0
+
+    @property
+    def prompt(self) -> int:
+        """Tokens of the prompt."""
+        return self.hit + self.computed
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of prompt and answer together."""
+        return self.hit + self.computed + self.generate
+
+
+def hit_tokens(context: int, append: int, hit_rate: float) -> int:
+    """Tokens of a prompt that storage supplies.
+
+    Storage holds whole blocks only, and at least one token has to be computed so that there is an answer to sample from.
+
+    Parameters
+    ----------
+    context, append : int
+        Tokens seen in earlier turns, and new ones.
+    hit_rate : float
+        Fraction of the context that storage still has.
+    """
+    available = int(context * hit_rate)
+    return min(available, context + append - 1) // BLOCK_TOKENS * BLOCK_TOKENS

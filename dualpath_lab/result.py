@@ -1,0 +1,198 @@
+"""What a run returns: a summary in words, the JSON that others rely on, and a table of its turns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dualpath_lab.core.network import Link
+from dualpath_lab.core.simulation import Simulation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PERCENTILES = {"p50": 50, "p90": 90, "p99": 99}
+STAGES = {
+    "schedule": ("submitted", "placed"),
+    "read": ("placed", "read"),
+    "prefill_queue": ("read", "prefill_started"),
+    "prefill": ("prefill_started", "prefill_ended"),
+    "transfer": ("prefill_ended", "first_token"),
+}
+"""Stages that add up to TTFT, each between two recorded times."""
+
+Columns = dict[str, NDArray[np.int64] | NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run.
+
+    Attributes
+    ----------
+    values : dict
+        The JSON of the interface; see :meth:`to_dict`.
+    columns : dict of array, shape (turns,)
+        One entry a turn, in the order in which they finished; times in s.
+    """
+
+    values: dict[str, Any]
+    columns: Columns
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run as plain values, ready for ``json.dumps``; latencies of runs without turns are None."""
+        return self.values
+
+    def turns(self) -> pd.DataFrame:
+        """One row a turn: tokens, engines, side, the time each stage ended (s), and TTFT, TTST, TPOT (s)."""
+        import pandas as pd
+
+        return pd.DataFrame(self.columns)
+
+    def summary(self) -> str:
+        """A few lines for people."""
+        values, latency = self.values, self.values["latency_s"]
+        scenario = values["scenario"]
+        cluster = scenario["cluster"]
+        done = "JCT " + _duration(values["jct_s"]) if values["jct_s"] is not None else f"stopped at {_duration(values['simulated_s'])}"
+        lines = [
+            f"{scenario['system']}: {scenario['model']} on {cluster['prefill_nodes']}P{cluster['decode_nodes']}D, "
+            f"{scenario['workload']['source']}, {scenario['workload']['agents']} agents",
+            f"  {done}; {values['agents_finished']} agents and {values['turns']} turns finished, hit rate {values['hit_rate']:.3f}",
+        ]
+        for name in ("ttft", "ttst", "tpot"):
+            if latency[name]["mean"] is not None:
+                spread = ", ".join(f"{key} {_duration(value)}" for key, value in latency[name].items())
+                lines.append(f"  {name.upper()}: {spread}")
+        lines.append(f"  bottleneck: {values['bottleneck']}")
+        return "\n".join(lines)
+
+
+def result_of(simulation: Simulation, wall_s: float) -> Result:
+    """Summarise a run that has ended.
+
+    Parameters
+    ----------
+    simulation : Simulation
+    wall_s : float
+        Wall-clock time that it took; the one value that two runs of a scenario may differ in.
+    """
+    columns = simulation.log.columns()
+    simulated_s = simulation.now
+    generate, hit, computed = (int(columns[name].sum()) for name in ("generate", "hit", "computed"))
+    workload = simulation.workload
+    all_done = simulation.agents_finished == workload.trajectories
+    trajectory_s = _trajectory_times(simulation, columns)
+    latency = {name: _distribution(columns[name]) for name in ("ttft", "ttst", "tpot")} | {"trajectory": _distribution(trajectory_s)}
+    breakdown = {stage: _mean(columns[end] - columns[start]) for stage, (start, end) in STAGES.items()}
+    links = [_link_values(link, simulated_s) for link in simulation.cluster.links()]
+    slo = simulation.scenario.slo
+    ttft, tpot = latency["ttft"]["mean"], latency["tpot"]["mean"]
+    values = {
+        "scenario": simulation.scenario.model_dump(),
+        "jct_s": float(columns["finished"].max()) if all_done else None,
+        "simulated_s": simulated_s,
+        "agents_finished": simulation.agents_finished,
+        "turns": len(simulation.log),
+        "tokens": {"appended": int(workload.append[columns["row"]].sum()), "generated": generate, "hit": hit, "computed": computed},
+        "hit_rate": hit / (hit + computed) if hit + computed else 0.0,
+        "latency_s": latency,
+        "ttft_breakdown_s": breakdown,
+        "links": links,
+        "storage_bytes": {
+            "read": sum(link["bytes"] for link in links if link["kind"] == "snic" and link["direction"] == "rx"),
+            "written": sum(link["bytes"] for link in links if link["kind"] == "snic" and link["direction"] == "tx"),
+        },
+        "working_set_bytes": _working_set_bytes(simulation, trajectory_s),
+        "balance": {
+            "snic_max_over_mean": _max_over_mean([link["bytes"] for link in links if link["kind"] == "snic" and link["direction"] == "rx"]),
+            "attention_max_over_mean": _attention_balance(simulation),
+        },
+        "slo_met": ttft is not None and ttft <= slo.ttft_s and (tpot is None or tpot <= slo.tpot_s),
+        "bottleneck": _bottleneck(simulation, links),
+        "events": simulation.events,
+        "wall_s": wall_s,
+    }
+    return Result(values, columns)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:,.0f} s"
+
+
+def _mean(values: NDArray[Any]) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _distribution(values: NDArray[Any]) -> dict[str, float | None]:
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return dict.fromkeys(("mean", *PERCENTILES))
+    spread = np.percentile(values, list(PERCENTILES.values()))
+    return {"mean": float(values.mean())} | dict(zip(PERCENTILES, spread.tolist(), strict=True))
+
+
+def _trajectory_times(simulation: Simulation, columns: Columns) -> NDArray[np.float64]:
+    """Time from an agent's first submission to its last token, for the agents that are done."""
+    first_turn = simulation.workload.first_turn
+    started = np.full(simulation.workload.trajectories, np.nan)
+    ended = started.copy()
+    agent, row = columns["agent"], columns["row"]
+    opening, closing = row == first_turn[agent], row + 1 == first_turn[agent + 1]
+    started[agent[opening]] = columns["submitted"][opening]
+    ended[agent[closing]] = columns["finished"][closing]
+    times = ended - started
+    return times[~np.isnan(times)]
+
+
+def _working_set_bytes(simulation: Simulation, trajectory_s: NDArray[np.float64]) -> float:
+    """Agents at work at a time (arrival rate x mean JCT) x half of what one ends with (section 11)."""
+    workload = simulation.workload
+    if not len(trajectory_s):
+        return 0.0
+    last = workload.first_turn[1:] - 1
+    mean_total = float((workload.context[last] + workload.append[last] + workload.generate[last]).mean())
+    agents_at_work = len(trajectory_s) / simulation.now * float(trajectory_s.mean())
+    return agents_at_work * mean_total / 2 * simulation.model.kv_bytes_per_token
+
+
+def _link_values(link: Link, simulated_s: float) -> dict[str, Any]:
+    by_class = {"kv": round(link.series.total), "model": round(link.model.total_bytes(simulated_s)) if link.model else 0}
+    size = by_class["kv"] + by_class["model"]
+    return {
+        "name": link.name,
+        "kind": link.kind,
+        "role": link.role,
+        "direction": link.direction,
+        "capacity_bytes_per_s": link.capacity,
+        "bytes": size,
+        "bytes_by_class": by_class,
+        "utilization": size / (link.capacity * simulated_s) if simulated_s else 0.0,
+    }
+
+
+def _max_over_mean(values: list[float]) -> float:
+    return max(values) * len(values) / sum(values) if any(values) else 1.0
+
+
+def _attention_balance(simulation: Simulation) -> float:
+    groups = simulation.cluster.prefill_groups
+    forwards = sum(group.forwards for group in groups)
+    return sum(group.attention_imbalance for group in groups) / forwards if forwards else 1.0
+
+
+def _bottleneck(simulation: Simulation, links: list[dict[str, Any]]) -> str:
+    """The kind of resource that was busiest over the run; a full-duplex link counts with its busier direction."""
+    names = {"snic": "SNIC", "cnic": "CNIC", "dram": "DRAM"}
+    by_kind: dict[tuple[str, str], list[float]] = {}
+    for link in links:
+        by_kind.setdefault((f"{link['role']} {names[link['kind']]}", link["direction"]), []).append(link["utilization"])
+    busy = {name: 0.0 for name, _ in by_kind}
+    for (name, _), utilizations in by_kind.items():
+        busy[name] = max(busy[name], sum(utilizations) / len(utilizations))
+    groups = simulation.cluster.prefill_groups
+    busy["prefill compute"] = sum(group.compute.total for group in groups) / (len(groups) * simulation.now) if simulation.now else 0.0
+    return max(busy, key=busy.__getitem__)

@@ -1,0 +1,40 @@
+"""One scenario, start to finish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+from dualpath_lab.core.simulation import Simulation
+from dualpath_lab.result import Result, result_of
+from dualpath_lab.scenario import Scenario
+
+Progress = Callable[[Simulation], None]
+"""Told of a run every few simulated seconds; it may look but not touch."""
+
+_PROGRESS_STEP_S = 5.0
+
+
+def simulate(scenario: Scenario, progress: Progress | None = None) -> Result:
+    """Run a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    progress : callable, optional
+        Called with the running simulation from time to time.
+
+    Raises
+    ------
+    ScenarioError
+        If the scenario's parts don't go together.
+    """
+    started = perf_counter()
+    simulation = Simulation(scenario)
+    if progress is None:
+        simulation.run()
+    else:
+        while not simulation.finished:
+            simulation.advance(_PROGRESS_STEP_S)
+            progress(simulation)
+    return result_of(simulation, perf_counter() - started)

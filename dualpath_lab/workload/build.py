@@ -1,0 +1,105 @@
+"""The workload of one run: who runs, bent as the scenario says, and when each agent starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dualpath_lab.scenario import WorkloadSpec
+from dualpath_lab.workload.paper import DATASETS
+from dualpath_lab.workload.scaling import scale
+from dualpath_lab.workload.sources import load
+from dualpath_lab.workload.trajectories import BLOCK_TOKENS, Workload
+
+Floats = NDArray[np.float64]
+
+
+def build_workload(spec: WorkloadSpec, seed: int) -> tuple[Workload, Floats]:
+    """Give each of ``spec.agents`` agents its trajectory and its start.
+
+    A paper source gives as many trajectories as there are agents. The sessions of a trace are taken in an order drawn from the seed, so
+    that a few agents are an unbiased sample; agents beyond the number of sessions replay sessions sampled with replacement, each behind
+    a synthetic first round of one KV block (63 appended tokens and 1 generated), which shifts all its contexts by whole blocks.
+
+    Trajectories, sampling, gaps and arrivals have a random stream each, and an agent's draws do not depend on how many follow: changing
+    one setting leaves what the others decide alone. ``spec.hit_rate`` is not applied here: contexts stay what was seen before, whatever
+    part of them storage holds.
+
+    Parameters
+    ----------
+    spec : WorkloadSpec
+        The scenario's workload.
+    seed : int
+        The scenario's seed.
+
+    Returns
+    -------
+    workload : Workload
+        With ``tool_gap_s = 0`` all gaps are zero, those of a trace too; else exponential of that mean, in place of the trace's.
+    arrivals : float64 array, shape (agents,)
+        Start of each agent, s, ascending: all zero offline, a Poisson process of ``arrival_rate`` online.
+
+    Raises
+    ------
+    ScenarioError
+        If the source is unknown or broken.
+
+    Notes
+    -----
+    Source: reference section 9, "Replay".
+    """
+    trajectory_rng, sampling_rng, gap_rng, arrival_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4))
+    workload, repeats = _agents(spec, trajectory_rng, sampling_rng)
+    workload = replace(workload, gap_s=spec.tool_gap_s * gap_rng.standard_exponential(workload.turns))
+    workload = scale(workload, spec.append_scale, spec.generate_scale)
+    workload = _prepend_round(workload, repeats)
+    workload.gap_s[workload.first_turn[:-1]] = 0
+    if spec.arrival_rate is None:
+        return workload, np.zeros(spec.agents)
+    return workload, np.cumsum(arrival_rng.standard_exponential(spec.agents)) / spec.arrival_rate
+
+
+def _agents(spec: WorkloadSpec, trajectory_rng: np.random.Generator, sampling_rng: np.random.Generator) -> tuple[Workload, int]:
+    """Find a trajectory for each agent, and tell how many of the last ones repeat a session."""
+    source = load(spec.source, spec.agents, trajectory_rng)
+    if spec.source in DATASETS:
+        return source, 0
+    once = sampling_rng.permutation(source.trajectories)[: spec.agents]
+    repeated = sampling_rng.integers(source.trajectories, size=spec.agents - len(once))
+    return _take(source, np.concatenate([once, repeated])), len(repeated)
+
+
+def _take(workload: Workload, chosen: NDArray[np.int64]) -> Workload:
+    turns = np.diff(workload.first_turn)[chosen]
+    first_turn = np.concatenate([[0], np.cumsum(turns)])
+    rows = np.arange(first_turn[-1]) + np.repeat(workload.first_turn[chosen] - first_turn[:-1], turns)
+    return Workload(
+        workload.name,
+        first_turn,
+        workload.context[rows],
+        workload.append[rows],
+        workload.generate[rows],
+        workload.gap_s[rows],
+        workload.max_tokens,
+    )
+
+
+def _prepend_round(workload: Workload, repeats: int) -> Workload:
+    """Put a first round of one whole block before each of the last `repeats` trajectories; all later contexts grow by it."""
+    if not repeats:
+        return workload
+    unique = workload.trajectories - repeats
+    starts = workload.first_turn[unique:-1]
+    context = workload.context.copy()
+    context[starts[0] :] += BLOCK_TOKENS
+    return Workload(
+        workload.name,
+        workload.first_turn + np.maximum(np.arange(workload.trajectories + 1) - unique, 0),
+        np.insert(context, starts, 0),
+        np.insert(workload.append, starts, BLOCK_TOKENS - 1),
+        np.insert(workload.generate, starts, 1),
+        np.insert(workload.gap_s, starts, 0),
+        workload.max_tokens + BLOCK_TOKENS,
+    )

@@ -1,0 +1,51 @@
+"""What the agents do: trajectories of turns, held flat in numpy arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK_TOKENS = 64
+"""Tokens of one KV-cache block (reference section 3)."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Trajectories of turns; turn ``k`` of trajectory ``i`` is row ``first_turn[i] + k``.
+
+    A turn's prompt is ``context + append`` tokens: ``context`` was seen in earlier turns of the same trajectory and can be found in
+    storage, ``append`` is new. It then generates ``generate`` tokens.
+
+    Attributes
+    ----------
+    name : str
+        Where it comes from.
+    first_turn : int64 array, shape (trajectories + 1,)
+        Row of each trajectory's first turn; the last entry is the number of rows.
+    context, append, generate : int64 arrays, shape (turns,)
+        Tokens.
+    gap_s : float64 array, shape (turns,)
+        Pause between the previous turn's end and this turn's start (tool or human); zero for a first turn.
+    max_tokens : int
+        Length at which the source truncates a trajectory.
+    """
+
+    name: str
+    first_turn: NDArray[np.int64]
+    context: NDArray[np.int64]
+    append: NDArray[np.int64]
+    generate: NDArray[np.int64]
+    gap_s: NDArray[np.float64]
+    max_tokens: int
+
+    @property
+    def trajectories(self) -> int:
+        """Number of trajectories."""
+        return len(self.first_turn) - 1
+
+    @property
+    def turns(self) -> int:
+        """Number of turns of all trajectories together."""
+        return len(self.context)

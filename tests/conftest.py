@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the recorded traces: DUALPATH_LAB_DATA, or ``shared/data`` beside the repository."""
+    folder = Path(os.environ.get("DUALPATH_LAB_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"recorded traces are not at {folder}; set DUALPATH_LAB_DATA to their folder")
+    return folder
