@@ -145,7 +145,8 @@ def _trajectory_times(simulation: Simulation, columns: Columns) -> NDArray[np.fl
     started[agent[opening]] = columns["submitted"][opening]
     ended[agent[closing]] = columns["finished"][closing]
     times = ended - started
-    return times[~np.isnan(times)]
+    done: NDArray[np.float64] = times[~np.isnan(times)]
+    return done
 
 
 def _working_set_bytes(simulation: Simulation, trajectory_s: NDArray[np.float64]) -> float:

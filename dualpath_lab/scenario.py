@@ -36,11 +36,11 @@ class Cluster(_Part):
     prefill_nodes: int = Field(2, ge=1, le=1024)
     decode_nodes: int = Field(4, ge=1, le=1024)
     gpus_per_node: int = Field(8, ge=1, le=64)
-    storage_gbps: float = Field(400.0, gt=0, le=1e6)
-    compute_gbps: float = Field(400.0, gt=0, le=1e6)
-    dram_gbytes_per_s: float = Field(500.0, gt=0, le=1e6)
-    hbm_gbytes: float = Field(141.0, gt=0, le=1e5)
-    buffer_gbytes: float | None = Field(None, gt=0, le=1e6)
+    storage_gbps: float = Field(400.0, ge=1e-3, le=1e6)
+    compute_gbps: float = Field(400.0, ge=1e-3, le=1e6)
+    dram_gbytes_per_s: float = Field(500.0, ge=1e-3, le=1e6)
+    hbm_gbytes: float = Field(141.0, ge=1e-3, le=1e5)
+    buffer_gbytes: float | None = Field(None, ge=1e-3, le=1e6)
 
     @property
     def storage_bytes_per_s(self) -> float:
@@ -213,4 +213,6 @@ def _sentence(error: ValidationError) -> str:
     allowed = problem["msg"].removeprefix("Input ")
     if problem["type"] == "literal_error":
         allowed = f"should be one of {problem['ctx']['expected']}"
+    elif problem["type"] == "model_type":
+        allowed = "should be a mapping of keys to values"
     return f"{key} = {problem['input']!r} is not allowed: it {allowed}."

@@ -171,3 +171,18 @@ def model_summary(model: Model, context: int, append: int) -> dict[str, Any]:
 def _check_tokens(name: str, tokens: int, smallest: int) -> None:
     if not smallest <= tokens <= _LARGEST_TOKENS:
         raise ScenarioError(f"{name} = {tokens} is not allowed: it should be a number of tokens from {smallest} to {_LARGEST_TOKENS}.")
+
+
+def theory_text(cluster: Cluster) -> str:
+    """The closed forms in words, as ``dualpath-lab theory`` prints them."""
+    values = theory_summary(cluster)
+    free = values["bottleneck_free"]
+    low, high = ("-" if free[end] is None else f"{free[end]:.3g}" for end in ("low", "high"))
+    span = "no P/D is free of a bottleneck" if free["empty"] else f"bottleneck-free for {low} <= P/D <= {high}"
+    lines = [f"{cluster.prefill_nodes}P{cluster.decode_nodes}D, P/D = {values['p_over_d']:.3g}: {span}; limited by {values['limited_by']}"]
+    lines += [
+        f"  {load['resource']:<14} {load['load_bytes_per_s'] / 1e9:8.3g} of {load['capacity_bytes_per_s'] / 1e9:.3g} GB/s"
+        f" {load['utilization']:7.1%}  {'holds' if load['holds'] else 'FAILS'}: {load['condition']}"
+        for load in values["resources"]
+    ]
+    return "\n".join(lines)

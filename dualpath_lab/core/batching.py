@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from dualpath_lab.core.turn import Turn
@@ -44,10 +44,10 @@ class ComputeQuota:
         self._model = model
         self._quota_flops = attention_flops_per_s * quota_s
 
-    def pack(self, ready: deque[Turn]) -> tuple[list[Chunk], float]:
-        """Take the next forward's chunks off the queue.
+    def pack(self, ready: Iterator[Turn]) -> tuple[list[Chunk], float]:
+        """Choose the next forward's chunks among requests that are ready, first come first.
 
-        At least one token is taken, so that a quota too short for any can't stop the engine.
+        At least one token is chosen, so that a quota too short for any can't stop the engine.
 
         Returns
         -------
@@ -57,8 +57,7 @@ class ComputeQuota:
         """
         chunks: list[Chunk] = []
         spent = 0.0
-        while ready:
-            turn = ready[0]
+        for turn in ready:
             cached = turn.hit + turn.prefilled
             tokens = turn.prompt - cached
             flops = self._model.attention_flops(cached, tokens)
@@ -69,7 +68,7 @@ class ComputeQuota:
                 tokens = max(tokens, 1)
                 flops = self._model.attention_flops(cached, tokens)
             spent += flops
-            chunks.append(_take(ready, turn, cached, tokens))
+            chunks.append(Chunk(turn, cached, tokens))
             if not chunks[-1].is_last:
                 break
         return chunks, spent
@@ -92,25 +91,17 @@ class TokenBudget:
         self._model = model
         self._tokens = tokens
 
-    def pack(self, ready: deque[Turn]) -> tuple[list[Chunk], float]:
-        """Take the next forward's chunks off the queue; see :meth:`ComputeQuota.pack`."""
+    def pack(self, ready: Iterator[Turn]) -> tuple[list[Chunk], float]:
+        """Choose the next forward's chunks; see :meth:`ComputeQuota.pack`."""
         chunks: list[Chunk] = []
         left = self._tokens
-        while ready and left:
-            turn = ready[0]
+        for turn in ready:
             cached = turn.hit + turn.prefilled
-            tokens = min(turn.prompt - cached, left)
-            left -= tokens
-            chunks.append(_take(ready, turn, cached, tokens))
+            chunks.append(Chunk(turn, cached, min(turn.prompt - cached, left)))
+            left -= chunks[-1].tokens
+            if not left:
+                break
         return chunks, sum(self._model.attention_flops(chunk.cached, chunk.tokens) for chunk in chunks)
 
 
 Batching = ComputeQuota | TokenBudget
-
-
-def _take(ready: deque[Turn], turn: Turn, cached: int, tokens: int) -> Chunk:
-    turn.prefilled += tokens
-    chunk = Chunk(turn, cached, tokens)
-    if chunk.is_last:
-        ready.popleft()
-    return chunk

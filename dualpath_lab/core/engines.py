@@ -137,7 +137,7 @@ class PrefillGroup(_Group):
     forwards, attention_imbalance : int, float
         Number of forwards, and the sum of their attention time's max / mean over the engines.
     compute : Series
-        Seconds of computation over time.
+        Seconds of useful computation of the mean engine over time; overhead and waiting for the slowest are not.
     """
 
     def __init__(
@@ -175,7 +175,11 @@ class PrefillGroup(_Group):
         chunks: list[Chunk] = []
         attention_flops = []
         for engine in self.engines:
-            packed, flops = self._batching.pack(engine.ready)
+            packed, flops = self._batching.pack(filter(self.loader.admit, engine.ready))
+            for chunk in packed:
+                chunk.turn.prefilled += chunk.tokens
+                if chunk.is_last:
+                    engine.ready.remove(chunk.turn)
             chunks += packed
             attention_flops.append(flops)
         self._set_running(bool(chunks))
@@ -186,18 +190,22 @@ class PrefillGroup(_Group):
             if chunk.is_first:
                 chunk.turn.prefill_started = now
         compute_s = self._compute_s(attention_flops, sum(chunk.tokens for chunk in chunks))
-        self._network.start(self.loader.forward_load(chunks), lambda: self._end_forward(chunks, now, compute_s), at_least_s=compute_s)
+        load, stream_bytes = self.loader.forward_load(chunks)
+        self._network.start(load, lambda: self._end_forward(chunks), compute_s, stream_bytes)
 
     def _compute_s(self, attention_flops: list[float], tokens: int) -> float:
-        slowest = max(attention_flops)
+        now, engines = self._env.now, len(self.engines)
+        slowest_s = max(attention_flops) / calibration.ATTENTION_FLOPS_PER_S
+        mean_s = sum(attention_flops) / engines / calibration.ATTENTION_FLOPS_PER_S
+        linear_s = self._model.linear_flops(tokens) / (engines * calibration.LINEAR_FLOPS_PER_S)
+        compute_s = self._overhead_s + slowest_s + linear_s
         self.forwards += 1
-        self.attention_imbalance += slowest * len(attention_flops) / sum(attention_flops)
-        linear_s = self._model.linear_flops(tokens) / (len(self.engines) * calibration.LINEAR_FLOPS_PER_S)
-        return self._overhead_s + slowest / calibration.ATTENTION_FLOPS_PER_S + linear_s
+        self.attention_imbalance += slowest_s / mean_s
+        self.compute.add(now, now + compute_s, mean_s + linear_s)
+        return compute_s
 
-    def _end_forward(self, chunks: list[Chunk], started: float, compute_s: float) -> None:
+    def _end_forward(self, chunks: list[Chunk]) -> None:
         now = self._env.now
-        self.compute.add(started, now, compute_s)
         for chunk in chunks:
             turn = chunk.turn
             if chunk.is_first:
@@ -221,9 +229,7 @@ class DecodeGroup(_Group):
     Simplification: a sequence may join between two steps, and its KV-cache counts with half its answer all along.
     """
 
-    def __init__(
-        self, env: Environment, network: Network, traffic_rate: float, model: Model, engines: Sequence[DecodeEngine]
-    ) -> None:
+    def __init__(self, env: Environment, network: Network, traffic_rate: float, model: Model, engines: Sequence[DecodeEngine]) -> None:
         super().__init__(env, network, traffic_rate, engines)
         self.engines = engines
         for engine in engines:

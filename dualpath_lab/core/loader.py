@@ -14,7 +14,7 @@ one layer's KV-cache takes under layer-wise prefill is not counted.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from simpy import Environment
 
@@ -22,6 +22,8 @@ from dualpath_lab.core.batching import Chunk
 from dualpath_lab.core.network import Link, Network
 from dualpath_lab.core.turn import Turn
 from dualpath_lab.workload import BLOCK_TOKENS
+
+ForwardLoad = tuple[dict[Link, int], float]
 
 
 class Loader:
@@ -43,15 +45,27 @@ class Loader:
     def begin(self, turn: Turn) -> None:
         """Bring the hit tokens of a placed turn within reach of its prefill engine, then let that engine have it."""
         if turn.hit == 0:
-            self._take_decode_buffer(turn)
+            self._ready(turn)
         elif turn.side == "prefill":
-            turn.pe.node.reads.read(turn, turn.hit_bytes, self._take_decode_buffer)
+            turn.pe.node.reads.read(turn, turn.hit_bytes, self._ready)
         else:
+            turn.asked = turn.admitted = True
             turn.de.node.reads.read(turn, turn.prompt_bytes, self._ready)
 
-    def forward_load(self, chunks: Iterable[Chunk]) -> dict[Link, int]:
-        """Bytes on each link that stream beside a forward of these chunks."""
+    def admit(self, turn: Turn) -> bool:
+        """Whether a forward may take the turn: its KV-cache needs room in the decode node's buffer, which is asked for the first time.
+
+        Room for a forward is granted before room for reads, so that turns read on the prefill side can't starve.
+        """
+        if not turn.asked:
+            turn.de.node.buffer.take(turn.prompt_bytes, lambda: self._admitted(turn), urgent=True)
+            turn.asked = True
+        return turn.admitted
+
+    def forward_load(self, chunks: Sequence[Chunk]) -> ForwardLoad:
+        """Bytes on each link that stream beside a forward of these chunks, and the mean bytes of a chunk."""
         load: dict[Link, int] = defaultdict(int)
+        chunk_bytes = 0
         for turn, cached, tokens in chunks:
             pe, de = turn.pe, turn.de
             store_bytes = tokens * self._kv_bytes
@@ -67,7 +81,8 @@ class Loader:
             load[pe.cnic_tx] += store_bytes
             load[de.cnic_rx] += store_bytes
             load[de.node.dram] += store_bytes
-        return load
+            chunk_bytes += (cached + tokens) * self._kv_bytes
+        return load, chunk_bytes / len(chunks)
 
     def loaded(self, turn: Turn) -> None:
         """The turn's first forward is over: its hit tokens have left the prefill node's buffer."""
@@ -91,8 +106,10 @@ class Loader:
         de = turn.de
         self._network.start({de.cnic_tx: written, de.cnic_rx: written, de.node.dram: 2 * written, de.node.snic_tx: written}, then)
 
-    def _take_decode_buffer(self, turn: Turn) -> None:
-        turn.de.node.buffer.take(turn.prompt_bytes, lambda: self._ready(turn))
+    def _admitted(self, turn: Turn) -> None:
+        turn.admitted = True
+        if turn.asked:
+            turn.pe.group.wake()
 
     def _ready(self, turn: Turn) -> None:
         turn.read = self._env.now
@@ -109,6 +126,10 @@ class WholeLoader(Loader):
         """Take HBM, read, copy the hit tokens into HBM, then let the prefill engine have the turn."""
         turn.pe.hbm.take(turn.prompt_bytes, lambda: self._read(turn))
 
+    def admit(self, turn: Turn) -> bool:
+        """Always: the KV-cache stays in HBM until after the forward."""
+        return True
+
     def _read(self, turn: Turn) -> None:
         if turn.hit:
             turn.pe.node.reads.read(turn, turn.hit_bytes, self._to_hbm)
@@ -124,9 +145,9 @@ class WholeLoader(Loader):
 
         pe.copies.submit({pe.node.dram: turn.hit_bytes, pe.cnic_tx: turn.hit_bytes, pe.cnic_rx: turn.hit_bytes}, arrived)
 
-    def forward_load(self, chunks: Iterable[Chunk]) -> dict[Link, int]:
+    def forward_load(self, chunks: Sequence[Chunk]) -> ForwardLoad:
         """Nothing: no transfer runs beside the computation."""
-        return {}
+        return {}, 0.0
 
     def loaded(self, turn: Turn) -> None:
         """Nothing: the buffer was left before the forward."""
@@ -152,9 +173,13 @@ class NoLoader(Loader):
         """Let the prefill engine have the turn at once."""
         self._ready(turn)
 
-    def forward_load(self, chunks: Iterable[Chunk]) -> dict[Link, int]:
+    def admit(self, turn: Turn) -> bool:
+        """Always."""
+        return True
+
+    def forward_load(self, chunks: Sequence[Chunk]) -> ForwardLoad:
         """Nothing."""
-        return {}
+        return {}, 0.0
 
     def loaded(self, turn: Turn) -> None:
         """Nothing."""

@@ -1,4 +1,4 @@
-"""Memory that is granted first come, first served: HBM of a GPU, buffers in a node's DRAM."""
+"""Memory that is granted in the order of asking: HBM of a GPU, buffers in a node's DRAM."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ class Memory:
         Its size.
     """
 
-    __slots__ = ("_waiting", "capacity_bytes", "name", "peak_bytes", "used_bytes")
+    __slots__ = ("_urgent", "_waiting", "capacity_bytes", "name", "peak_bytes", "used_bytes")
 
     def __init__(self, name: str, capacity_bytes: int) -> None:
         self.name = name
         self.capacity_bytes = capacity_bytes
         self.used_bytes = 0
         self.peak_bytes = 0
+        self._urgent: deque[tuple[int, Callable[[], None]]] = deque()
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
 
     @property
@@ -31,8 +32,10 @@ class Memory:
         """Bytes that nobody holds."""
         return self.capacity_bytes - self.used_bytes
 
-    def take(self, size_bytes: int, then: Callable[[], None]) -> None:
+    def take(self, size_bytes: int, then: Callable[[], None], urgent: bool = False) -> None:
         """Call ``then`` as soon as ``size_bytes`` are granted: now, or after everyone who asked before.
+
+        Urgent requests are served before the others.
 
         Raises
         ------
@@ -41,21 +44,20 @@ class Memory:
         """
         if size_bytes > self.capacity_bytes:
             raise MemoryError(f"{self.name} of {self.capacity_bytes / 1e9:.3g} GB can't ever hold {size_bytes / 1e9:.3g} GB")
-        if self._waiting or size_bytes > self.free_bytes:
-            self._waiting.append((size_bytes, then))
-        else:
-            self._grant(size_bytes)
-            then()
+        (self._urgent if urgent else self._waiting).append((size_bytes, then))
+        self._serve()
 
     def give_back(self, size_bytes: int) -> None:
         """Return bytes taken before and serve those who wait."""
         self.used_bytes -= size_bytes
-        while self._waiting and self._waiting[0][0] <= self.free_bytes:
-            waited_bytes, then = self._waiting.popleft()
-            self._grant(waited_bytes)
-            then()
+        self._serve()
 
-    def _grant(self, size_bytes: int) -> None:
-        self.used_bytes += size_bytes
-        if self.used_bytes > self.peak_bytes:
-            self.peak_bytes = self.used_bytes
+    def _serve(self) -> None:
+        while queue := self._urgent or self._waiting:
+            size_bytes, then = queue[0]
+            if size_bytes > self.free_bytes:
+                return
+            queue.popleft()
+            self.used_bytes += size_bytes
+            self.peak_bytes = max(self.peak_bytes, self.used_bytes)
+            then()

@@ -1,8 +1,8 @@
 """Links and the flows that share them.
 
-Two classes of traffic: *model* traffic has priority and takes its rate off the top of a compute NIC while its engines run; *KV* traffic shares
-what is left, max-min fairly. A flow may cross several links with a different number of bytes on each (the transfers of a whole prefill
-forward move in lockstep, so they are one flow), and it may have a top speed (a forward can't outrun its computation).
+Two classes of traffic: *model* traffic has priority and takes its rate off the top of a compute NIC while its engines run; *KV* traffic
+shares what is left, max-min fairly. A flow may cross several links with a different number of bytes on each (the transfers of a whole
+prefill forward move in lockstep, so they are one flow), and it may have a top speed (a forward can't outrun its computation).
 
 Simplification: model traffic is a constant rate while its engines run, where a real link sees bursts shorter than a millisecond.
 """
@@ -81,13 +81,22 @@ class Link:
 class Flow:
     """Bytes on the move over one or several links in lockstep.
 
-    Its *size* is the most that any one link has to carry, its *rate* the bytes/s on that link; the others carry their share of it.
+    It stands for equal streams of ``size`` bytes each, which all have the *rate* of the flow; ``shares`` says how many of them cross each
+    link. Fair means that all streams on a link are equal, whichever flow they belong to.
     """
 
     __slots__ = ("alarm", "bottleneck", "done", "left", "rate", "shares", "since", "size", "top_rate")
 
-    def __init__(self, load: Mapping[Link, int], done: Callable[[], None], at_least_s: float, env: Environment, finish: Callable[[Flow], None]):
-        self.size = float(max(load.values()))
+    def __init__(
+        self,
+        load: Mapping[Link, int],
+        stream_bytes: float,
+        done: Callable[[], None],
+        at_least_s: float,
+        env: Environment,
+        finish: Callable[[Flow], None],
+    ) -> None:
+        self.size = stream_bytes
         self.shares = [(link, size / self.size) for link, size in load.items() if size]
         self.done = done
         self.top_rate = self.size / at_least_s if at_least_s > 0 else inf
@@ -109,7 +118,7 @@ class Network:
         self._env = env
         self.active: dict[Flow, None] = {}
 
-    def start(self, load: Mapping[Link, int], done: Callable[[], None], at_least_s: float = 0.0) -> None:
+    def start(self, load: Mapping[Link, int], done: Callable[[], None], at_least_s: float = 0.0, stream_bytes: float | None = None) -> None:
         """Carry ``load`` and call ``done`` when the last byte has arrived.
 
         Parameters
@@ -120,11 +129,13 @@ class Network:
             Called once, at completion.
         at_least_s : float
             The flow takes no less time than this.
+        stream_bytes : float, optional
+            Mean size of the transfers that the flow stands for; it is a single one when left out.
         """
         if not any(load.values()):
             Alarm(self._env, done).set(at_least_s)
             return
-        flow = Flow(load, done, at_least_s, self._env, self._finish)
+        flow = Flow(load, stream_bytes or float(max(load.values())), done, at_least_s, self._env, self._finish)
         self.active[flow] = None
         rate, bottleneck = flow.top_rate, None
         for link, share in flow.shares:
@@ -188,10 +199,11 @@ class Network:
         decided: dict[Flow, tuple[float, Link | None]] = {}
         while flows:
             level = {link: max(room[link], 0.0) / weight[link] for link in reached if undecided[link]}
-            lowest = {flow: min((level[link] for link, _ in flow.shares)) for flow in flows}
-            for link in level:
-                if all(lowest[flow] >= level[link] and flow.top_rate > level[link] for flow in link.flows if flow not in decided):
-                    decided.update((flow, (level[link], link)) for flow in link.flows if flow not in decided)
+            lowest = {flow: min(level[link] for link, _ in flow.shares) for flow in flows}
+            for link, rate in level.items():
+                here = [flow for flow in link.flows if flow not in decided]
+                if all(lowest[flow] >= rate and flow.top_rate > rate for flow in here):
+                    decided.update((flow, (rate, link)) for flow in here)
             decided.update((flow, (flow.top_rate, None)) for flow in flows if flow.top_rate <= lowest[flow])
             for flow in flows:
                 if flow in decided:

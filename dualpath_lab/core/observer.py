@@ -77,6 +77,20 @@ def latency(simulation: Simulation, first_bin: int = 0) -> dict[str, Floats]:
     return curves
 
 
+def prefill_compute(simulation: Simulation, first_bin: int = 0) -> Floats:
+    """Share of time that the prefill groups compute, a value for each bin that is over; a forward counts once it has ended.
+
+    Returns
+    -------
+    float64 array, shape (bins,)
+        Between 0 and 1.
+    """
+    window = _Window(first_bin, int(simulation.now / BIN_S), simulation.now)
+    groups = simulation.cluster.prefill_groups
+    seconds = sum((group.compute.values(window.first, window.last) for group in groups), window.zeros())
+    return seconds / (len(groups) * BIN_S)
+
+
 class _Window:
     """Bins ``first`` up to, not including, ``last``; nothing happens after ``now``."""
 
@@ -92,7 +106,8 @@ class _Window:
     def spread(self, since: float, rate: float) -> Floats:
         """Amount in each bin of something that has gone on at ``rate`` since ``since``."""
         seconds = np.minimum(self._starts + BIN_S, self._now) - np.maximum(self._starts, since)
-        return rate * np.clip(seconds, 0.0, BIN_S)
+        amounts: Floats = rate * np.clip(seconds, 0.0, BIN_S)
+        return amounts
 
 
 def _family(link: Link, traffic_class: str) -> Family:

@@ -26,6 +26,8 @@ class Turn:
     pe, de : engines chosen by the scheduler
     side : {"prefill", "decode"}
         Whose node reads the hit tokens from storage.
+    asked, admitted : bool
+        Whether room in the decode node's buffer was asked for, and granted.
     prefilled : int
         Tokens of ``computed`` that forwards have done so far.
     submitted, placed, read, prefill_started, prefill_ended, first_token, second_token, finished : float
@@ -33,7 +35,9 @@ class Turn:
     """
 
     __slots__ = (
+        "admitted",
         "agent",
+        "asked",
         "computed",
         "de",
         "finished",
@@ -69,6 +73,7 @@ class Turn:
         self.prompt_bytes = (hit + computed) * kv_bytes_per_token
         self.hbm_bytes = self.tokens * kv_bytes_per_token
         self.side = "prefill"
+        self.asked = self.admitted = False
         self.prefilled = 0
         self.submitted = self.placed = self.read = 0.0
         self.prefill_started = self.prefill_ended = 0.0
