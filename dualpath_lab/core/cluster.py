@@ -150,7 +150,8 @@ def _kv_hbm_bytes(scenario: Scenario, model: Model, nodes: Sequence[Node]) -> in
     weight_bytes = model.weight_bytes / gpus
     if weight_bytes >= usable_bytes:
         raise ScenarioError(
-            f"cluster.hbm_gbytes = {scenario.cluster.hbm_gbytes:g} is not allowed: {model.name} puts {weight_bytes / 1e9:.3g} GB of weights "
-            f"on each GPU of {len(nodes)} {nodes[0].role} node(s), and {calibration.HBM_USABLE:.0%} of the memory must hold them and KV-cache."
+            f"cluster.hbm_gbytes = {scenario.cluster.hbm_gbytes:g} is not allowed: {model.name} puts {weight_bytes / 1e9:.3g} GB of "
+            f"weights on each GPU of {len(nodes)} {nodes[0].role} node(s), and {calibration.HBM_USABLE:.0%} of its memory must hold them "
+            "and KV-cache."
         )
     return int(usable_bytes - weight_bytes)

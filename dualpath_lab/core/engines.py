@@ -249,6 +249,10 @@ class DecodeGroup(_Group):
 
     def join(self, turn: Turn) -> None:
         """Decode the rest of the turn's answer; its first token came with the prefill."""
+        if turn.generate <= 1:
+            turn.finished = self._env.now
+            self.turn_ended(turn)
+            return
         self._advance()
         engine = turn.de
         engine.decoding += 1

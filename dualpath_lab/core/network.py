@@ -143,19 +143,18 @@ class Network:
             room = (link.kv_capacity - link.used) / share
             if room < rate:
                 rate, bottleneck = room, link
-        if bottleneck is None or self._fits_beside(flow, rate, bottleneck):
+        if bottleneck is None or (rate > _FULL * bottleneck.capacity and all(other.rate <= rate for other in bottleneck.flows)):
             self._set_rate(flow, rate, bottleneck)
         else:
-            self._share_out(link for link, _ in flow.shares)
+            self._share_out([flow, *(other for link, _ in flow.shares for other in link.flows if other.bottleneck is link)])
 
     def set_model_rate(self, traffic: ModelTraffic, rate: float, links: Sequence[Link]) -> None:
         """Change the high-priority rate on ``links``, all of which carry ``traffic``; KV flows adapt."""
         now = self._env.now
         traffic.series.add(traffic.since, now, traffic.rate * (now - traffic.since))
         traffic.since = now
-        rises = rate > traffic.rate
         traffic.rate = rate
-        self._share_out([link for link in links if (link.used > link.kv_capacity if rises else self._holds_back(link))])
+        self._share_out([flow for link in links for flow in link.flows if flow.bottleneck is link or link.used > link.kv_capacity])
 
     def bytes_in_flight(self, flow: Flow) -> float:
         """Bytes that ``flow`` has moved since its rate last changed, which no series holds yet."""
@@ -164,58 +163,31 @@ class Network:
     def _finish(self, flow: Flow) -> None:
         self._book(flow, flow.left)
         del self.active[flow]
-        freed = []
+        held_back = []
         for link, share in flow.shares:
             del link.flows[flow]
             link.used = link.used - flow.rate * share if link.flows else 0.0
-            if self._holds_back(link):
-                freed.append(link)
-        if freed:
-            self._share_out(freed)
+            held_back += [other for other in link.flows if other.bottleneck is link]
+        self._share_out(held_back)
         flow.done()
 
-    @staticmethod
-    def _holds_back(link: Link) -> bool:
-        return any(flow.bottleneck is link for flow in link.flows)
+    def _share_out(self, flows: Sequence[Flow]) -> None:
+        """Give the flows, and whoever their change reaches, max-min fair rates.
 
-    @staticmethod
-    def _fits_beside(flow: Flow, rate: float, bottleneck: Link) -> bool:
-        """Whether what is left of its bottleneck is a fair rate: more than nothing, and no less than anyone else's there."""
-        if rate <= _FULL * bottleneck.capacity:
-            return False
-        return all(other.rate <= rate for other in bottleneck.flows if other is not flow)
-
-    def _share_out(self, links: Iterable[Link]) -> None:
-        """Max-min fair rates for every flow that the given links reach.
-
-        Progressive filling, many links at a time: a link's level is the rate at which its undecided flows would fill it. A flow is
-        decided at its top rate if that is below the level of all its links, and at the level of a link that is the lowest for every
-        undecided flow on it. Deciding flows only raises the levels of other links, so the order doesn't matter.
+        The rates of the given flows are worked out with all others left as they are. Where that is unfair to anyone, the flows concerned
+        join, and it is done again: the fastest on a link that slows someone down, and those that a link no longer holds back.
         """
-        flows, reached = _connected(links)
-        room = {link: link.kv_capacity for link in reached}
-        weight = {link: sum(link.flows.values()) for link in reached}
-        undecided = {link: len(link.flows) for link in reached}
-        decided: dict[Flow, tuple[float, Link | None]] = {}
-        while flows:
-            level = {link: max(room[link], 0.0) / weight[link] for link in reached if undecided[link]}
-            lowest = {flow: min(level[link] for link, _ in flow.shares) for flow in flows}
-            for link, rate in level.items():
-                here = [flow for flow in link.flows if flow not in decided]
-                if all(lowest[flow] >= rate and flow.top_rate > rate for flow in here):
-                    decided.update((flow, (rate, link)) for flow in here)
-            decided.update((flow, (flow.top_rate, None)) for flow in flows if flow.top_rate <= lowest[flow])
-            for flow in flows:
-                if flow in decided:
-                    for link, share in flow.shares:
-                        room[link] -= decided[flow][0] * share
-                        weight[link] -= share
-                        undecided[link] -= 1
-            flows = [flow for flow in flows if flow not in decided]
-        for flow, (rate, bottleneck) in decided.items():
-            self._set_rate(flow, rate, bottleneck)
-        for link in reached:
-            link.used = sum(flow.rate * share for flow, share in link.flows.items())
+        inside = dict.fromkeys(flows)
+        while inside:
+            decided, room = _fair_rates(inside)
+            concerned = [flow for link in room for flow in _concerned(link, room[link], decided)]
+            if not concerned:
+                for flow, (rate, bottleneck) in decided.items():
+                    self._set_rate(flow, rate, bottleneck)
+                for link in room:
+                    link.used = sum(flow.rate * share for flow, share in link.flows.items())
+                return
+            inside.update(dict.fromkeys(concerned))
 
     def _set_rate(self, flow: Flow, rate: float, bottleneck: Link | None) -> None:
         flow.bottleneck = bottleneck
@@ -237,17 +209,47 @@ class Network:
         flow.since = now
 
 
-def _connected(links: Iterable[Link]) -> tuple[list[Flow], list[Link]]:
-    """All flows and links that can influence one another's rates, starting from ``links``."""
-    reached = dict.fromkeys(links)
-    flows: dict[Flow, None] = {}
-    frontier = list(reached)
-    while frontier:
-        for flow in frontier.pop().flows:
-            if flow not in flows:
-                flows[flow] = None
-                for link, _ in flow.shares:
-                    if link not in reached:
-                        reached[link] = None
-                        frontier.append(link)
-    return list(flows), list(reached)
+Decided = dict[Flow, tuple[float, Link | None]]
+"""Rate and bottleneck of each flow; none where the flow has its top rate."""
+
+
+def _fair_rates(flows: Iterable[Flow]) -> tuple[Decided, dict[Link, float]]:
+    """Max-min fair rates of some flows in what the others leave them, and the room that then is left on each of their links.
+
+    Progressive filling, many links at a time: a link's level is the rate at which its undecided flows would fill it. A flow is decided
+    at its top rate if that is below the level of all its links, and at the level of a link that is the lowest for every undecided flow
+    on it. Deciding flows only raises the levels of other links, so the order doesn't matter.
+    """
+    undecided = dict.fromkeys(flows)
+    on: dict[Link, dict[Flow, float]] = {}
+    for flow in undecided:
+        for link, share in flow.shares:
+            on.setdefault(link, {})[flow] = share
+    room = {
+        link: link.kv_capacity - sum(other.rate * share for other, share in link.flows.items() if other not in undecided) for link in on
+    }
+    decided: Decided = {}
+    while undecided:
+        level = {link: max(room[link], 0.0) / sum(here.values()) for link, here in on.items() if here}
+        lowest = {flow: min(level[link] for link, _ in flow.shares) for flow in undecided}
+        ripe: Decided = {flow: (flow.top_rate, None) for flow in undecided if flow.top_rate <= lowest[flow]}
+        for link, rate in level.items():
+            if all(lowest[flow] >= rate and flow.top_rate > rate for flow in on[link]):
+                ripe.update((flow, (rate, link)) for flow in on[link])
+        for flow, (rate, _) in ripe.items():
+            del undecided[flow]
+            for link, share in flow.shares:
+                room[link] -= rate * share
+                del on[link][flow]
+        decided |= ripe
+    return decided, room
+
+
+def _concerned(link: Link, room: float, decided: Decided) -> list[Flow]:
+    """Flows left out so far that may not keep their rates if the decided ones get theirs."""
+    others = [flow for flow in link.flows if flow not in decided]
+    if room > _FULL * link.capacity:
+        return [flow for flow in others if flow.bottleneck is link]
+    slowest = min((decided[flow][0] for flow in link.flows if flow in decided and decided[flow][1] is link), default=inf)
+    fastest = max((flow.rate for flow in others), default=0.0)
+    return [flow for flow in others if flow.rate == fastest] if fastest > slowest * (1 + _FULL) else []
