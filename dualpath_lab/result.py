@@ -88,7 +88,8 @@ def result_of(simulation: Simulation, wall_s: float) -> Result:
     trajectory_s = _trajectory_times(simulation, columns)
     latency = {name: _distribution(columns[name]) for name in ("ttft", "ttst", "tpot")} | {"trajectory": _distribution(trajectory_s)}
     breakdown = {stage: _mean(columns[end] - columns[start]) for stage, (start, end) in STAGES.items()}
-    links = [_link_values(link, simulated_s) for link in simulation.cluster.links()]
+    unbooked = simulation.network.unbooked(simulated_s)
+    links = [_link_values(link, unbooked.get(link, 0.0), simulated_s) for link in simulation.cluster.links()]
     slo = simulation.scenario.slo
     ttft, tpot = latency["ttft"]["mean"], latency["tpot"]["mean"]
     values = {
@@ -160,8 +161,8 @@ def _working_set_bytes(simulation: Simulation, trajectory_s: NDArray[np.float64]
     return agents_at_work * mean_total / 2 * simulation.model.kv_bytes_per_token
 
 
-def _link_values(link: Link, simulated_s: float) -> dict[str, Any]:
-    by_class = {"kv": round(link.series.total), "model": round(link.model.total_bytes(simulated_s)) if link.model else 0}
+def _link_values(link: Link, unbooked_bytes: float, simulated_s: float) -> dict[str, Any]:
+    by_class = {"kv": round(link.series.total + unbooked_bytes), "model": round(link.model.total_bytes(simulated_s)) if link.model else 0}
     size = by_class["kv"] + by_class["model"]
     return {
         "name": link.name,

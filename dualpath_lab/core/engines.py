@@ -226,7 +226,8 @@ class DecodeGroup(_Group):
     the mean batch. Between two changes of the batch the step is constant, so progress is one number, the tokens each sequence has been
     given so far, and the next completion is computed.
 
-    Simplification: a sequence may join between two steps, and its KV-cache counts with half its answer all along.
+    Simplification: a sequence may join between two steps, its KV-cache counts with half its answer all along, and its second token is
+    foreseen when it joins, from the step as it then is.
     """
 
     def __init__(self, env: Environment, network: Network, traffic_rate: float, model: Model, engines: Sequence[DecodeEngine]) -> None:
@@ -294,4 +295,5 @@ class DecodeGroup(_Group):
         self._set_running(bool(self._ends))
         for turn in ended:
             turn.finished = self._env.now
+            turn.second_token = min(turn.second_token, turn.finished)
             self.turn_ended(turn)

@@ -9,6 +9,7 @@ Simplification: model traffic is a constant rate while its engines run, where a 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 
@@ -156,9 +157,13 @@ class Network:
         traffic.rate = rate
         self._share_out([flow for link in links for flow in link.flows if flow.bottleneck is link or link.used > link.kv_capacity])
 
-    def bytes_in_flight(self, flow: Flow) -> float:
-        """Bytes that ``flow`` has moved since its rate last changed, which no series holds yet."""
-        return flow.rate * (self._env.now - flow.since)
+    def unbooked(self, now: float) -> dict[Link, float]:
+        """Bytes that each link has carried up to ``now`` and that its series doesn't hold yet."""
+        carried: dict[Link, float] = defaultdict(float)
+        for flow in self.active:
+            for link, share in flow.shares:
+                carried[link] += flow.rate * (now - flow.since) * share
+        return carried
 
     def _finish(self, flow: Flow) -> None:
         self._book(flow, flow.left)
@@ -193,7 +198,7 @@ class Network:
         flow.bottleneck = bottleneck
         if rate == flow.rate:
             return
-        self._book(flow, min(self.bytes_in_flight(flow), flow.left))
+        self._book(flow, min(flow.rate * (self._env.now - flow.since), flow.left))
         for link, share in flow.shares:
             link.used += (rate - flow.rate) * share
         flow.rate = rate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from math import lcm
 from typing import Protocol, TypeVar
 
 from dualpath_lab.core.cluster import Cluster
@@ -55,12 +56,9 @@ class RoundRobin:
         number = self._submitted
         self._submitted += 1
         self.waiting += 1
-        prefill_round, prefill_index = divmod(number, len(self._prefill))
-        decode_round, decode_index = divmod(number, len(self._decode))
-        turn.pe = self._prefill[prefill_index]
-        turn.de = self._decode[decode_index]
-        # The rounds shift the alternation, so that no engine is tied to one side for good.
-        turn.side = "decode" if self._both_sides and (number + prefill_round + decode_round) % 2 else "prefill"
+        turn.pe = self._prefill[number % len(self._prefill)]
+        turn.de = self._decode[number % len(self._decode)]
+        turn.side = "decode" if self._both_sides and self._round(number) % 2 else "prefill"
 
         def granted() -> None:
             self.waiting -= 1
@@ -71,6 +69,13 @@ class RoundRobin:
             self._place(turn)
 
         turn.de.hbm.take(turn.hbm_bytes, granted)
+
+    def _round(self, number: int) -> int:
+        """Rounds over the prefill engines so far, counted so that each pair of engines meets odd and even ones by turns."""
+        prefill = len(self._prefill)
+        lap = lcm(prefill, len(self._decode))
+        rounds_a_lap = lap // prefill
+        return number // prefill + (number // lap if rounds_a_lap % 2 == 0 else 0)
 
     def prefill_fetch(self, group: int) -> None:
         """Nothing: nobody waits for a prefill engine."""
