@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time, and none fails for being slow on a busy machine.
+settings.register_profile("lab", derandomize=True, deadline=None)
+settings.load_profile("lab")
 
 
 @pytest.fixture(scope="session")

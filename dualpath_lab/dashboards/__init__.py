@@ -1,0 +1,1 @@
+"""The web app. Only what stands in here imports Panel or Bokeh."""

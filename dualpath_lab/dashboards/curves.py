@@ -1,0 +1,249 @@
+"""The live curves: one table of rows, streamed; a figure for each step that a request goes through."""
+
+# mypy: disable-error-code="no-untyped-call"
+# Constructors of Panel and param carry no annotations.
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import panel as pn
+from bokeh.events import DoubleTap
+from bokeh.models import BasicTicker, ColumnDataSource, CrosshairTool, CustomJS, HoverTool, Range1d
+from bokeh.models.annotations import Span
+from bokeh.plotting import figure
+
+from dualpath_lab.dashboards.race import CURVES, Race
+from dualpath_lab.dashboards.style import CSS, DASHES, DECODE, KV, MODEL, PREFILL, STRUCTURE, step_above
+from dualpath_lab.scenario import Slo
+
+MOST_ROWS = 240
+"""Rows of the table; where a run has more bins, rows take in twice as many each."""
+PLOT_HEIGHT = 176
+SHORTEST_S = 60.0
+"""What the time axis shows at least."""
+
+
+class Line(NamedTuple):
+    """One curve of the race, drawn for both sides."""
+
+    curve: str
+    label: str
+    colour: str
+
+
+class Plot(NamedTuple):
+    """One figure: what it shows, in which unit, and what a value of the race is times ``scale``."""
+
+    title: str
+    unit: str
+    lines: tuple[Line, ...]
+    scale: float = 1.0
+    look_here: bool = False
+    top: float | None = None
+    limit: tuple[str, float] | None = None
+
+
+SLO = Slo()
+PLOTS = (
+    Plot("Scheduler queue", "turns waiting", (Line("scheduler_queue", "to be placed", STRUCTURE),)),
+    Plot(
+        "Read queue",
+        "thousand tokens",
+        (Line("prefill_read_tokens", "prefill", PREFILL), Line("decode_read_tokens", "decode", DECODE)),
+        scale=1e-3,
+    ),
+    Plot(
+        "Storage NICs (SNIC)",
+        "utilisation (%)",
+        (Line("prefill_snic", "prefill", PREFILL), Line("decode_snic", "decode", DECODE)),
+        scale=100,
+        look_here=True,
+        top=100,
+    ),
+    Plot("DRAM", "utilisation (%)", (Line("prefill_dram", "prefill", PREFILL), Line("decode_dram", "decode", DECODE)), scale=100, top=100),
+    Plot(
+        "Compute NICs (CNIC), prefill",
+        "utilisation (%)",
+        (Line("prefill_cnic_kv", "KV", KV), Line("prefill_cnic_model", "model", MODEL)),
+        scale=100,
+        top=100,
+    ),
+    Plot("Prefill queue", "turns waiting", (Line("prefill_queue", "to be computed", PREFILL),)),
+    Plot(
+        "Compute NICs (CNIC), decode",
+        "utilisation (%)",
+        (Line("decode_cnic_kv", "KV", KV), Line("decode_cnic_model", "model", MODEL)),
+        scale=100,
+        top=100,
+    ),
+    Plot(
+        "First and second token",
+        "latency (s)",
+        (Line("ttft", "TTFT", PREFILL), Line("ttst", "TTST", STRUCTURE)),
+        look_here=True,
+        limit=("TTFT SLO", SLO.ttft_s),
+    ),
+    Plot("Time per output token", "latency (ms)", (Line("tpot", "TPOT", DECODE),), scale=1000, limit=("TPOT SLO", 1000 * SLO.tpot_s)),
+)
+"""In the order in which a request flows; a compute NIC counts with its busier direction."""
+
+
+class Curves:
+    """All figures and the table they draw from.
+
+    Attributes
+    ----------
+    source : ColumnDataSource
+        A row for every few bins: ``t`` in s, and ``a_<curve>``, ``b_<curve>`` in the unit of the figure.
+    figures : list of figure
+        One for each of ``PLOTS``, on one time axis with one crosshair.
+    root : panel layout
+    """
+
+    def __init__(self) -> None:
+        self.source = ColumnDataSource(_no_rows())
+        self._stride = 1
+        self._end_s = SHORTEST_S
+        self._time_range = Range1d(start=0, end=SHORTEST_S, reset_start=0, reset_end=SHORTEST_S)
+        self._crosshair = Span(dimension="height", line_color=STRUCTURE, line_width=1)
+        self.figures = [self._figure(plot) for plot in PLOTS]
+        panels = [
+            pn.Column(
+                pn.pane.HTML(_heading(plot), sizing_mode="stretch_width", margin=0, stylesheets=[CSS]),
+                pn.pane.Bokeh(figure, sizing_mode="stretch_width", margin=0),
+                margin=0,
+                height=PLOT_HEIGHT + 24,
+                sizing_mode="stretch_width",
+            )
+            for plot, figure in zip(PLOTS, self.figures, strict=True)
+        ]
+        self.root = pn.Column(*panels, sizing_mode="stretch_width", margin=0, stylesheets=[_GRID])
+
+    def update(self, race: Race) -> None:
+        """Stream the rows that are new."""
+        if race.bins // self._stride > MOST_ROWS:
+            self._stride *= 2
+            self.source.data = _rows(race, 0, self._stride)
+        else:
+            rows = _rows(race, len(self.source.data["t"]), self._stride)
+            if len(rows["t"]):
+                self.source.stream(rows)
+        self._stretch(race.time_s)
+
+    def restart(self, race: Race) -> None:
+        """Show another race from its beginning."""
+        self._stride = 1
+        self.source.data = _rows(race, 0, 1)
+        self._set_end(SHORTEST_S)
+        for plot, plotted in zip(PLOTS, self.figures, strict=True):
+            plotted.y_range.end = _least_top(plot)
+        self._stretch(race.time_s)
+
+    def _stretch(self, time_s: float) -> None:
+        if time_s > self._end_s:
+            self._set_end(step_above(time_s))
+        data = self.source.data
+        for plot, plotted in zip(PLOTS, self.figures, strict=True):
+            if plot.top is None:
+                highest = max(_highest(data[f"{side}_{line.curve}"]) for side in DASHES for line in plot.lines)
+                if highest > plotted.y_range.end:
+                    plotted.y_range.end = step_above(highest)
+
+    def _set_end(self, end_s: float) -> None:
+        """Grow the time axis; a visitor who has zoomed in keeps the part of it that he looks at."""
+        shown = self._time_range
+        if shown.start == shown.reset_start and shown.end == shown.reset_end:
+            shown.end = end_s
+        shown.reset_end = self._end_s = end_s
+
+    def _figure(self, plot: Plot) -> Any:
+        plotted = figure(
+            height=PLOT_HEIGHT,
+            sizing_mode="stretch_width",
+            x_range=self._time_range,
+            y_range=Range1d(start=0, end=_least_top(plot)),
+            x_axis_label="simulated time (s)",
+            y_axis_label=plot.unit,
+            tools="xbox_zoom",
+            toolbar_location=None,
+            output_backend="canvas",
+            min_border_left=64,
+            min_border_right=12,
+            min_border_top=8,
+        )
+        drawn = [
+            plotted.line(
+                "t",
+                f"{side}_{line.curve}",
+                source=self.source,
+                color=line.colour,
+                line_width=1.8,
+                line_dash=dash,
+                name=f"{side}_{line.curve}",
+            )
+            for line in plot.lines
+            for side, dash in DASHES.items()
+        ]
+        if plot.limit:
+            plotted.add_layout(Span(location=plot.limit[1], dimension="width", line_color=STRUCTURE, line_width=1.2, line_dash="dotted"))
+        tips = [(f"{side.upper()} {line.label}", f"@{side}_{line.curve}{{0,0.[00]}}") for line in plot.lines for side in DASHES]
+        plotted.add_tools(
+            CrosshairTool(overlay=self._crosshair),
+            HoverTool(renderers=[drawn[0]], tooltips=[("t", "@t{0,0.[0]} s"), *tips], mode="vline", line_policy="nearest"),
+        )
+        plotted.js_on_event(DoubleTap, CustomJS(args={"shown": self._time_range}, code=_SHOW_ALL))
+        for axis in (plotted.xaxis, plotted.yaxis):
+            axis.ticker = BasicTicker(desired_num_ticks=5)
+        plotted.background_fill_alpha = plotted.border_fill_alpha = 0
+        plotted.outline_line_color = None
+        return plotted
+
+
+_SHOW_ALL = "shown.setv({start: shown.reset_start, end: shown.reset_end})"
+_GRID = """
+:host {
+  display: grid !important; grid-template-columns: repeat(auto-fit, minmax(min(100%, 310px), 1fr)); grid-auto-rows: max-content;
+  gap: 6px 14px; flex: none !important; height: max-content !important;
+}
+"""
+
+
+def _columns() -> Iterator[str]:
+    yield "t"
+    yield from (f"{side}_{curve}" for side in DASHES for curve in CURVES)
+
+
+def _no_rows() -> dict[str, Any]:
+    return {name: np.empty(0) for name in _columns()}
+
+
+def _rows(race: Race, first: int, stride: int) -> dict[str, Any]:
+    rows: dict[str, Any] = race.rows(first, stride)
+    for plot in PLOTS:
+        for line in plot.lines:
+            for side in DASHES:
+                rows[f"{side}_{line.curve}"] *= plot.scale
+    return {name: rows[name] for name in _columns()}
+
+
+def _least_top(plot: Plot) -> float:
+    if plot.top is not None:
+        return 1.05 * plot.top
+    return step_above(1.2 * plot.limit[1]) if plot.limit else 10.0
+
+
+def _highest(values: Any) -> float:
+    known = np.asarray(values, dtype=float)
+    known = known[~np.isnan(known)]
+    return float(known.max()) if len(known) else 0.0
+
+
+def _heading(plot: Plot) -> str:
+    star = '<span class="star" title="Look here first">★</span>' if plot.look_here else ""
+    keys = [f'<span class="key" style="--ink:{line.colour}">{line.label}</span>' for line in plot.lines]
+    if plot.limit:
+        keys.append(f'<span class="key dotted" style="--ink:{STRUCTURE}">{plot.limit[0]}</span>')
+    return f'<div class="heading">{star}<b>{plot.title}</b>{"".join(keys)}</div>'

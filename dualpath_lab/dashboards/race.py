@@ -1,0 +1,299 @@
+"""Two systems side by side: one workload, one seed, one clock. No Panel in here."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dualpath_lab.core import observer
+from dualpath_lab.core.recorder import BIN_S
+from dualpath_lab.core.simulation import Simulation
+from dualpath_lab.result import Result, result_of
+from dualpath_lab.scenario import Scenario
+
+Floats = NDArray[np.float64]
+
+TICKS_PER_BIN = 10
+"""Steps of the clock in a bin of the recorder; after each the time budget is looked at."""
+RECENT_BINS = 30
+"""Bins over which throughput and TTFT of a running side are taken."""
+SMOOTH_BINS = 10
+"""Bins over which curves of latency, and what is busiest now, are averaged."""
+
+QUEUES = ("scheduler_queue", "prefill_read_tokens", "decode_read_tokens", "prefill_queue")
+"""Attributes of a snapshot that become curves, read at the end of each bin."""
+LINKS = {
+    "prefill_snic": (("prefill", "snic", "rx", "kv"),),
+    "decode_snic": (("decode", "snic", "rx", "kv"),),
+    "prefill_dram": (("prefill", "dram", "both", "kv"),),
+    "decode_dram": (("decode", "dram", "both", "kv"),),
+    "prefill_cnic_kv": (("prefill", "cnic", "rx", "kv"), ("prefill", "cnic", "tx", "kv")),
+    "prefill_cnic_model": (("prefill", "cnic", "rx", "model"), ("prefill", "cnic", "tx", "model")),
+    "decode_cnic_kv": (("decode", "cnic", "rx", "kv"), ("decode", "cnic", "tx", "kv")),
+    "decode_cnic_model": (("decode", "cnic", "rx", "model"), ("decode", "cnic", "tx", "model")),
+}
+"""Curves of utilisation, each the busier of the families it names."""
+LATENCIES = ("ttft", "ttst", "tpot")
+CURVES = (*QUEUES, *LINKS, *LATENCIES)
+"""Curves of each side: turns or tokens waiting, utilisation from 0 to 1, mean latency in s."""
+
+BUSY = {
+    "prefill SNIC": ("prefill_snic",),
+    "decode SNIC": ("decode_snic",),
+    "prefill CNIC": ("prefill_cnic_kv", "prefill_cnic_model"),
+    "decode CNIC": ("decode_cnic_kv", "decode_cnic_model"),
+    "prefill DRAM": ("prefill_dram",),
+    "decode DRAM": ("decode_dram",),
+    "prefill compute": ("prefill_compute",),
+}
+"""What can be the bottleneck, and the curves that add up to how busy it is."""
+
+
+@dataclass(frozen=True)
+class SideFrame:
+    """Where one side stands.
+
+    Attributes
+    ----------
+    system : str
+    turns, agents_finished, agents : int
+        Turns and agents done, and agents in all.
+    turns_per_s, ttft_p50_s, ttft_p99_s : float
+        Of the last ``RECENT_BINS``; of the whole run once it has ended. NaN where no turn finished.
+    bottleneck, bottleneck_utilization : str, float
+        What has been busiest lately, and how busy.
+    jct_s : float or None
+        Time at which the last turn finished; None while it runs.
+    """
+
+    system: str
+    turns: int
+    agents_finished: int
+    agents: int
+    turns_per_s: float
+    ttft_p50_s: float
+    ttft_p99_s: float
+    bottleneck: str
+    bottleneck_utilization: float
+    jct_s: float | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether all its agents are done."""
+        return self.jct_s is not None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where the race stands: its clock in s, both sides, and how many times faster B is.
+
+    ``speedup`` is the time that A took over the time that B took for as many turns as both have finished by now; so at the end it is
+    the ratio of their JCTs. None until each side has finished as many turns as there are agents.
+    """
+
+    time_s: float
+    a: SideFrame
+    b: SideFrame
+    speedup: float | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether both sides have ended."""
+        return self.a.finished and self.b.finished
+
+
+class Side:
+    """One simulation and the curves read from it so far, one value a bin."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.simulation = Simulation(scenario)
+        self.bins = 0
+        self._values = {name: array("d") for name in (*CURVES, "turns", "prefill_compute")}
+        self._wall_s = 0.0
+
+    def advance_to(self, time_s: float) -> None:
+        """Simulate up to ``time_s`` or the end; at the end of a bin, note the queues."""
+        simulation = self.simulation
+        if simulation.finished:
+            return
+        started = perf_counter()
+        simulation.advance(time_s - simulation.now)
+        self._wall_s += perf_counter() - started
+        if time_s % BIN_S == 0:
+            snapshot = simulation.snapshot()
+            for name in QUEUES:
+                self._values[name].append(getattr(snapshot, name))
+
+    def read(self) -> None:
+        """Read the bins that are over since the last call."""
+        utilization = observer.utilization(self.simulation, self.bins)
+        latency = observer.latency(self.simulation, self.bins)
+        none = np.zeros(len(latency["turns"]))
+        for name, families in LINKS.items():
+            self._values[name].extend(np.maximum.reduce([utilization.get(family, none) for family in families]))
+        for name in (*LATENCIES, "turns"):
+            self._values[name].extend(latency[name])
+        self._values["prefill_compute"].extend(observer.prefill_compute(self.simulation, self.bins))
+        self.bins += len(none)
+
+    def curve(self, name: str, first: int, last: int) -> Floats:
+        """Copy of a curve's bins ``first`` up to, not including, ``last``; NaN beyond its end."""
+        if name in LATENCIES:
+            return self._smooth(name, first, last)
+        return self._raw(name, first, last)
+
+    def _raw(self, name: str, first: int, last: int) -> Floats:
+        values = np.full(last - first, np.nan)
+        have = self._values[name][first : min(last, self.bins)]
+        values[: len(have)] = have
+        return values
+
+    def _smooth(self, name: str, first: int, last: int) -> Floats:
+        """Mean over the turns of the ``SMOOTH_BINS`` up to and with each bin."""
+        start = max(first - SMOOTH_BINS + 1, 0)
+        mean, turns = self._raw(name, start, last), self._raw("turns", start, last)
+        ended = np.isnan(turns)
+        turns[np.isnan(mean)] = 0
+        total = _trailing(np.nan_to_num(mean) * turns, SMOOTH_BINS)
+        number = _trailing(turns, SMOOTH_BINS)
+        smooth = _divide(total, number)
+        smooth[ended] = np.nan
+        return smooth[first - start :]
+
+    def time_of_turn(self, number: int) -> float:
+        """Time in s at which the ``number``-th turn finished."""
+        return self.simulation.log.times["finished"][number - 1]
+
+    @cached_property
+    def result(self) -> Result:
+        """The finished run's result, the same as of an unwatched one."""
+        return result_of(self.simulation, self._wall_s)
+
+    def frame(self) -> SideFrame:
+        """Where the side stands now."""
+        simulation = self.simulation
+        now, turns = simulation.now, len(simulation.log)
+        since_s = 0.0 if simulation.finished else max(now - RECENT_BINS * BIN_S, 0.0)
+        first = int(np.searchsorted(np.asarray(simulation.log.times["finished"]), since_s))
+        recent = simulation.log.columns(first)["ttft"]
+        p50, p99 = np.percentile(recent, [50, 99]) if len(recent) else (np.nan, np.nan)
+        bottleneck, utilization = self._bottleneck()
+        return SideFrame(
+            system=simulation.scenario.system,
+            turns=turns,
+            agents_finished=simulation.agents_finished,
+            agents=simulation.workload.trajectories,
+            turns_per_s=len(recent) / (now - since_s) if now > since_s else np.nan,
+            ttft_p50_s=float(p50),
+            ttft_p99_s=float(p99),
+            bottleneck=bottleneck,
+            bottleneck_utilization=utilization,
+            jct_s=self.result.values["jct_s"] if simulation.finished else None,
+        )
+
+    def _bottleneck(self) -> tuple[str, float]:
+        first = 0 if self.simulation.finished else max(self.bins - SMOOTH_BINS, 0)
+        if first == self.bins:
+            return "", 0.0
+        means = {name: float(self._raw(name, first, self.bins).mean()) for name in chain.from_iterable(BUSY.values())}
+        busy = {resource: sum(means[name] for name in names) for resource, names in BUSY.items()}
+        return max(busy.items(), key=lambda item: item[1])
+
+
+class Race:
+    """Two sides on one clock.
+
+    Parameters
+    ----------
+    a, b : Scenario
+        Alike but for the system, so that both replay the same turns.
+
+    Raises
+    ------
+    ScenarioError
+        If either can't be simulated.
+    """
+
+    def __init__(self, a: Scenario, b: Scenario) -> None:
+        self.a = Side(a)
+        self.b = Side(b)
+        self._ticks = 0
+
+    @property
+    def time_s(self) -> float:
+        """The clock; it stands still once both sides have ended."""
+        return self._ticks * BIN_S / TICKS_PER_BIN
+
+    @property
+    def finished(self) -> bool:
+        """Whether both sides have ended."""
+        return self.a.simulation.finished and self.b.simulation.finished
+
+    @property
+    def bins(self) -> int:
+        """Bins that are over on the side that has come further."""
+        return max(self.a.bins, self.b.bins)
+
+    def advance(self, seconds: float, budget_s: float = np.inf) -> None:
+        """Simulate both sides for ``seconds``, rounded to whole ticks, or until ``budget_s`` of wall time is spent or both have ended."""
+        deadline = perf_counter() + budget_s
+        for _ in range(round(min(seconds, 1e9) / BIN_S * TICKS_PER_BIN)):
+            if self.finished:
+                break
+            self._ticks += 1
+            self.a.advance_to(self.time_s)
+            self.b.advance_to(self.time_s)
+            if perf_counter() >= deadline:
+                break
+        self.a.read()
+        self.b.read()
+
+    def rows(self, first: int, stride: int = 1) -> dict[str, Floats]:
+        """All curves of both sides, ``stride`` bins to a row, from row ``first`` to the last that is over.
+
+        Returns
+        -------
+        dict of float64 array, shape (rows,)
+            ``t``, the middle of each row in s, and ``a_<curve>``, ``b_<curve>`` for each of ``CURVES``; NaN where a side has ended.
+        """
+        last = max(self.bins // stride, first)
+        rows: dict[str, Floats] = {"t": (np.arange(first, last, dtype=np.float64) + 0.5) * stride * BIN_S}
+        for label, side in (("a", self.a), ("b", self.b)):
+            for name in CURVES:
+                rows[f"{label}_{name}"] = _mean_of_known(side.curve(name, first * stride, last * stride).reshape(-1, stride))
+        return rows
+
+    def frame(self) -> Frame:
+        """Where the race stands now; nothing in it changes later."""
+        a, b = self.a.frame(), self.b.frame()
+        turns = min(a.turns, b.turns)
+        speedup = None
+        if turns >= a.agents:
+            speedup = self.a.time_of_turn(turns) / self.b.time_of_turn(turns)
+        return Frame(self.time_s, a, b, speedup)
+
+
+def _trailing(values: Floats, width: int) -> Floats:
+    """Sum of each value and the ``width - 1`` before it."""
+    total = np.cumsum(values)
+    total[width:] -= np.cumsum(values)[:-width]
+    return total
+
+
+def _mean_of_known(groups: Floats) -> Floats:
+    """Mean of each row without its NaNs; NaN where there is nothing else."""
+    known = ~np.isnan(groups)
+    return _divide(np.where(known, groups, 0.0).sum(axis=1), known.sum(axis=1, dtype=np.float64))
+
+
+def _divide(total: Floats, number: Floats) -> Floats:
+    """Quotients; NaN where there is nothing to divide by."""
+    quotients: Floats = np.full(len(total), np.nan)
+    np.divide(total, number, out=quotients, where=number > 0)
+    return quotients

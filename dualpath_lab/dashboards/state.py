@@ -1,0 +1,208 @@
+"""What the page's controls are set to: units, defaults, bounds, help, and the link that carries them all."""
+
+# mypy: disable-error-code="no-untyped-call"
+# Constructors of Panel and param carry no annotations.
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import numpy as np
+import param
+import yaml
+
+from dualpath_lab.models import PRESETS
+from dualpath_lab.scenario import SYSTEMS, Scenario, ScenarioError
+from dualpath_lab.workload import DATASETS, read_trace
+
+VERSION = 1
+"""Version of the link; goes up when a key changes its meaning."""
+DATA_FOLDER = "DUALPATH_LAB_DATA"
+"""Environment variable that names a folder of recorded traces."""
+SPEEDS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+
+KEYS = {
+    "model": "model",
+    "source": "workload.source",
+    "system_a": "system_a",
+    "system_b": "system_b",
+    "prefill_nodes": "cluster.prefill_nodes",
+    "decode_nodes": "cluster.decode_nodes",
+    "storage_gbps": "cluster.storage_gbps",
+    "compute_gbps": "cluster.compute_gbps",
+    "agents": "workload.agents",
+    "arrival_rate": "workload.arrival_rate",
+    "hit_rate": "workload.hit_rate",
+    "speed": "speed",
+}
+"""Parameter -> key in the link; scenario keys wherever there is one."""
+SCENARIO_KEYS = {name: key for name, key in KEYS.items() if "." in key or key == "model"}
+RESTARTING = tuple(name for name in KEYS if name != "speed")
+"""Parameters that both runs begin anew for."""
+UNITS = {
+    "prefill_nodes": "nodes",
+    "decode_nodes": "nodes",
+    "storage_gbps": "Gb/s",
+    "compute_gbps": "Gb/s",
+    "agents": "agents",
+    "arrival_rate": "agents/s",
+    "speed": "simulated s per s",
+}
+"""Units of the parameters that have one."""
+
+
+class LabState(param.Parameterized):
+    """Everything that a visitor can set; ``None`` has the meaning it has in a scenario."""
+
+    model: Any = param.Selector(default="qwen-32b", objects=list(PRESETS), label="Model", doc="The model that is served.")
+    source: Any = param.Selector(
+        default="paper-64k",
+        objects=list(DATASETS),
+        label="Workload",
+        doc="Whose turns are replayed: published statistics or a recorded trace.",
+    )
+    system_a: Any = param.Selector(
+        default="basic", objects=list(SYSTEMS), label="System A", doc="Drawn solid; what speed-ups are measured from."
+    )
+    system_b: Any = param.Selector(
+        default="dualpath", objects=list(SYSTEMS), label="System B", doc="Drawn dashed; runs the same turns as A."
+    )
+    prefill_nodes = param.Integer(
+        default=1, bounds=(1, 12), label="Prefill nodes P", doc="Each has 8 GPUs and one storage NIC; new tokens are computed here."
+    )
+    decode_nodes = param.Integer(
+        default=2, bounds=(1, 12), label="Decode nodes D", doc="Each has 8 GPUs and one storage NIC; answers are generated here."
+    )
+    storage_gbps = param.Number(
+        default=400.0, bounds=(25, 1600), step=25, label="Storage bandwidth", doc="Speed of each node's storage NIC, each direction."
+    )
+    compute_gbps = param.Number(
+        default=400.0, bounds=(50, 1600), step=50, label="Compute bandwidth", doc="Speed of each GPU's compute NIC, each direction."
+    )
+    agents = param.Integer(
+        default=64, bounds=(8, 2048), step=8, label="Agents", doc="How many agents replay their turns, one after the other."
+    )
+    arrival_rate = param.Number(
+        default=None,
+        bounds=(0.05, 5),
+        step=0.05,
+        allow_None=True,
+        label="Arrival rate",
+        doc="Agents that start in a second, at random times.",
+    )
+    hit_rate = param.Number(
+        default=None,
+        bounds=(0, 1),
+        step=0.01,
+        allow_None=True,
+        label="Hit rate",
+        doc="Part of each turn's context whose KV-cache storage still has; the rest is computed again.",
+    )
+    speed: Any = param.Selector(default=20, objects=list(SPEEDS), label="Speed", doc="Simulated seconds that pass in a second of yours.")
+
+    def __init__(self, **values: Any) -> None:
+        self._traces = _traces(os.environ.get(DATA_FOLDER, ""))
+        self.param["source"].objects = [*DATASETS, *self._traces]
+        super().__init__(**values)
+
+    def scenarios(self) -> tuple[Scenario, Scenario]:
+        """A's and B's scenario, alike but for the system.
+
+        Raises
+        ------
+        ScenarioError
+            If a value is not allowed.
+        """
+        values = {key: getattr(self, name) for name, key in SCENARIO_KEYS.items()}
+        values["workload.source"] = str(self._traces.get(self.source, self.source))
+        base = Scenario().with_values(values)
+        return base.with_values({"system": self.system_a}), base.with_values({"system": self.system_b})
+
+    def to_query(self) -> str:
+        """All of the state as the part of a link that begins with ``?``."""
+        values = {key: _text(getattr(self, name)) for name, key in KEYS.items()}
+        return "?" + urlencode({"v": VERSION, **values})
+
+    def take_query(self, query: str) -> list[str]:
+        """Take over what a link says and leave the rest as it is.
+
+        Returns
+        -------
+        list of str
+            A sentence for each part that could not be taken over.
+        """
+        names = {key: name for name, key in KEYS.items()}
+        taken: dict[str, Any] = {}
+        problems = []
+        for key, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
+            if key == "v":
+                if text != str(VERSION):
+                    problems.append(
+                        f"The link is of version {text!r}, this page reads version {VERSION}; what it does not know was left out."
+                    )
+            elif key in names:
+                try:
+                    taken[names[key]] = _value(names[key], text)
+                except (ValueError, yaml.YAMLError):
+                    problems.append(f"{key} = {text!r} in the link is not allowed: it should be {self.allowed(names[key])}.")
+            elif key not in _PAGE_KEYS:
+                near = difflib.get_close_matches(key, names, n=1)
+                problems.append(f"The link's key {key!r} is unknown" + (f"; did you mean {near[0]!r}?" if near else "."))
+        self.param.update(**taken)
+        return problems
+
+    def allowed(self, name: str) -> str:
+        """What a parameter may be, in words."""
+        parameter = self.param[name]
+        if isinstance(parameter, param.Selector):
+            return "one of " + ", ".join(map(str, parameter.objects))
+        low, high = parameter.bounds
+        kind = "a whole number" if isinstance(parameter, param.Integer) else "a number"
+        unit = f" {UNITS[name]}" if name in UNITS else ""
+        return f"{kind} from {low:g} to {high:g}{unit}" + (" or null" if parameter.allow_None else "")
+
+
+_PAGE_KEYS = ("theme",)
+"""Keys of a link that belong to the page around the lab."""
+
+
+def changes(before: Mapping[str, Any], state: LabState) -> str:
+    """Say what is different from ``before``: each label with old -> new."""
+    return ", ".join(
+        f"{state.param[name].label} {_text(before[name])} → {_text(getattr(state, name))}"
+        for name in RESTARTING
+        if getattr(state, name) != before[name]
+    )
+
+
+def _value(name: str, text: str) -> Any:
+    """Read one value of a link, by the rules of YAML as for ``--set``."""
+    value = yaml.safe_load(text)
+    if isinstance(value, bool):  # which would pass for a number
+        raise ValueError(text)
+    setattr(LabState(), name, value)  # raises where the parameter does not take it
+    return value
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "null"
+    return np.format_float_positional(value, trim="-") if isinstance(value, float) else str(value)
+
+
+@cache
+def _traces(folder: str) -> dict[str, Path]:
+    """Find the traces in a folder that can be replayed, by file name; none where the folder's name is empty."""
+    found = {}
+    for path in sorted(Path(folder).glob("*.csv*")) if folder else ():
+        with suppress(ScenarioError):
+            read_trace(path)
+            found[path.name] = path
+    return found

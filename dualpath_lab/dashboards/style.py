@@ -1,0 +1,89 @@
+"""One colour, one meaning; and numbers as people read them."""
+
+from __future__ import annotations
+
+from math import floor, isnan, log10
+
+PREFILL = "#0072B2"
+DECODE = "#E69F00"
+KV = "#009E73"
+MODEL = "#CC79A7"
+STRUCTURE = "#78868F"
+"""Storage, queues, limits: whatever belongs to neither side nor class."""
+
+DASHES = {"a": "solid", "b": "dashed"}
+
+NOTHING = "–"
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits, without an exponent: 0.0123, 1.23, 12.3, 1,230."""
+    if isnan(value):
+        return NOTHING
+    if value == 0:
+        return "0"
+    digits = 2 - floor(log10(abs(value)))
+    rounded = round(value, digits)
+    digits = 2 - floor(log10(abs(rounded)))
+    return f"{rounded:,.{max(digits, 0)}f}"
+
+
+def duration(seconds: float) -> str:
+    """In s, or in ms below a second."""
+    if isnan(seconds):
+        return NOTHING
+    return f"{three_digits(seconds)} s" if seconds >= 0.9995 else f"{three_digits(1000 * seconds)} ms"
+
+
+def ratio(value: float | None) -> str:
+    """As 1.87×."""
+    return NOTHING if value is None else f"{three_digits(value)}×"
+
+
+def percent(share: float) -> str:
+    """Whole per cent."""
+    return f"{100 * share:.0f} %"
+
+
+def step_above(value: float) -> float:
+    """The lowest of 1, 1.5, 2, 3, 5, 7.5 times a power of ten that is no less than ``value``: where an axis that grows in steps ends."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** floor(log10(value))
+    return next(step * power for step in (1, 1.5, 2, 3, 5, 7.5, 10) if value <= step * power * (1 + 1e-9))
+
+
+CSS = """
+:host { font-family: Roboto, "Helvetica Neue", Arial, sans-serif; font-size: 13px; line-height: 1.35; }
+.star { color: #b8860b; margin-right: 4px; }
+.heading { display: flex; flex-wrap: wrap; align-items: baseline; column-gap: 10px; padding-left: 8px; white-space: nowrap; }
+.heading b { font-weight: 600; }
+.heading .star { margin-right: -6px; }
+.key { opacity: 0.85; font-size: 12px; }
+.key::before { content: ""; display: inline-block; width: 14px; border-top: 3px solid var(--ink); margin-right: 5px; vertical-align: 3px; }
+.key.dashed::before { border-top-style: dashed; width: 22px; }
+.key.solid::before { width: 22px; }
+.key.dotted::before { border-top-style: dotted; }
+.card { border: 1px solid color-mix(in srgb, currentColor 18%, transparent); border-radius: 8px; padding: 8px 14px 10px; }
+.card .name { display: flex; justify-content: space-between; align-items: baseline; gap: 10px; margin-bottom: 4px; }
+.card .name b { font-size: 15px; font-weight: 600; }
+.figures { display: grid; grid-template-columns: 1.45fr 1.1fr 1fr 1fr 1.2fr; gap: 4px 8px; font-variant-numeric: tabular-nums; }
+.figures .what { font-size: 11.5px; opacity: 0.75; white-space: nowrap; }
+.figures .value { font-size: 19px; font-weight: 500; white-space: nowrap; }
+.figures .value small { font-size: 12px; opacity: 0.75; font-weight: 400; }
+.meter { height: 5px; border-radius: 3px; background: color-mix(in srgb, currentColor 12%, transparent); margin-top: 3px; }
+.meter i { display: block; height: 100%; border-radius: 3px; background: currentColor; opacity: 0.65; }
+.clock { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.clock b { display: inline-block; min-width: 5.6em; font-weight: 500; font-size: 15px; }
+.quiet { opacity: 0.75; font-size: 12px; }
+.notice { border-left: 4px solid #78868F; padding: 2px 0 2px 10px; }
+.notice.warning { border-left-color: #E69F00; }
+.notice.error { border-left-color: #D55E00; font-weight: 500; }
+.band { position: relative; height: 10px; border-radius: 5px; margin: 6px 0 2px; }
+.band { background: color-mix(in srgb, currentColor 8%, transparent); }
+.band .free { position: absolute; top: 0; bottom: 0; border-radius: 5px; background: color-mix(in srgb, currentColor 30%, transparent); }
+.band .here { position: absolute; top: -3px; width: 4px; height: 16px; margin-left: -2px; border-radius: 2px; background: currentColor; }
+.scale { display: flex; justify-content: space-between; font-size: 11px; opacity: 0.7; }
+@media (max-width: 700px) { .figures { grid-template-columns: 1.3fr 1fr 1fr; } }
+"""
+"""What all the page's own HTML looks like; it follows the light or dark theme through ``currentColor``."""

@@ -1,0 +1,128 @@
+"""How many agents a second a cluster serves within its objective (reference section 9, online)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from dualpath_lab.core.simulation import Simulation
+from dualpath_lab.scenario import Scenario, ScenarioError
+
+WINDOW_S = 150.0
+"""Published: latencies are means over this long."""
+
+LOOK_BACK_S = 1800.0
+"""Published: a run is steady when its TTFT is what it was this long before."""
+
+STEADY = 0.05
+"""Published: relative difference that counts as none."""
+
+LONGEST_S = 7200.0
+"""A run that has neither left the objective nor become steady by then is judged by its last window."""
+
+_STEP_S = 30.0
+
+
+@dataclass(frozen=True)
+class OnlineRun:
+    """What one arrival rate does.
+
+    Attributes
+    ----------
+    arrival_rate : float
+        Agents/s.
+    ttft_s, tpot_s : float
+        Means over the turns that finished in the last window.
+    slo_met, steady : bool
+        Whether both are within the objective, and whether the run ended because it was steady.
+    simulated_s : float
+        When it ended.
+    """
+
+    arrival_rate: float
+    ttft_s: float
+    tpot_s: float
+    slo_met: bool
+    steady: bool
+    simulated_s: float
+
+
+def serve_online(scenario: Scenario, arrival_rate: float) -> OnlineRun:
+    """Let agents arrive until TTFT passes the objective or is steady.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Its number of agents and horizon are replaced by what the rate needs.
+    arrival_rate : float
+        Agents/s.
+
+    Raises
+    ------
+    ScenarioError
+        If the rate is not allowed, or the scenario's parts don't go together.
+    """
+    agents = max(ceil(arrival_rate * LONGEST_S), 1) if arrival_rate > 0 else 1
+    changes = {"workload.arrival_rate": arrival_rate, "workload.agents": agents, "horizon_s": LONGEST_S}
+    simulation = Simulation(scenario.with_values(changes))
+    slo = scenario.slo
+    history: list[float] = []
+    ttft, tpot, steady = 0.0, 0.0, False
+    while not (simulation.finished or steady or ttft > slo.ttft_s):
+        simulation.advance(_STEP_S)
+        if simulation.now < WINDOW_S:
+            continue
+        ttft, tpot = _window(simulation)
+        history.append(ttft)
+        before = len(history) - 1 - round(LOOK_BACK_S / _STEP_S)
+        steady = before >= 0 and abs(ttft - history[before]) <= STEADY * history[before]
+    return OnlineRun(arrival_rate, ttft, tpot, ttft <= slo.ttft_s and tpot <= slo.tpot_s, steady, simulation.now)
+
+
+def capacity(scenario: Scenario, low: float, high: float, resolution: float = 0.05) -> tuple[float, list[OnlineRun]]:
+    """Find the highest arrival rate that meets the objective, by bisection.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    low, high : float
+        Agents/s between which to look; nothing below ``low`` and nothing above ``high`` is tried.
+    resolution : float
+        Relative width at which the search stops.
+
+    Returns
+    -------
+    rate : float
+        The highest rate tried that met the objective; 0 where none did.
+    runs : list of OnlineRun
+        In the order tried.
+
+    Raises
+    ------
+    ScenarioError
+        If the bounds are not 0 < low < high.
+    """
+    if not 0 < low < high:
+        raise ScenarioError(f"low = {low}, high = {high} is not allowed: both should be above 0, and low below high.")
+    runs = [serve_online(scenario, low)]
+    if not runs[0].slo_met:
+        return 0.0, runs
+    runs.append(serve_online(scenario, high))
+    if runs[1].slo_met:
+        return high, runs
+    while high - low > resolution * low:
+        middle = (low * high) ** 0.5
+        runs.append(serve_online(scenario, middle))
+        low, high = (middle, high) if runs[-1].slo_met else (low, middle)
+    return low, runs
+
+
+def _window(simulation: Simulation) -> tuple[float, float]:
+    finished = np.asarray(simulation.log.times["finished"])
+    columns = simulation.log.columns(int(np.searchsorted(finished, simulation.now - WINDOW_S)))
+    if not len(columns["ttft"]):
+        return 0.0, 0.0
+    tpot = columns["tpot"][~np.isnan(columns["tpot"])]
+    return float(columns["ttft"].mean()), float(tpot.mean()) if len(tpot) else 0.0

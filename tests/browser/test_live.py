@@ -1,0 +1,135 @@
+"""The live page as a visitor has it."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from .conftest import Watched
+
+pytestmark = pytest.mark.browser
+
+
+def test_it_opens_running_and_the_wall_shows(lab: str, watched: Watched) -> None:
+    watched.open(lab)
+    assert watched.curves()["rows"] > 0
+    watched.grown_beyond(60)
+    curves = watched.curves()
+    assert curves["even"], "no row was lost on the way"
+    assert curves["a_prefill_snic"] > 70, "basic's prefill storage NICs are the wall"
+    assert curves["a_decode_snic"] < 1, "while its decode ones idle"
+    assert curves["b_decode_snic"] > 30, "which dualpath makes use of"
+    expect(watched.page.locator(".side-a")).to_contain_text("prefill SNIC")
+    expect(watched.page.locator(".side-b")).to_contain_text("× vs A")
+    assert watched.page.locator(".bk-Figure").count() == 9
+
+
+def test_sliders_restart_both_runs_and_change_the_curves(lab: str, watched: Watched) -> None:
+    watched.open(lab).grown_beyond(40)
+    before = watched.curves()
+    watched.slide("Prefill nodes P", "ArrowRight")
+    expect(watched.page.get_by_role("status")).to_contain_text("Prefill nodes P 1 → 2")
+    watched.page.wait_for_function("() => location.search.includes('cluster.prefill_nodes=2')")
+    assert watched.curves()["end"] < 40
+    expect(watched.page.locator(".ratio")).to_contain_text("P:D 1:1")
+    watched.slide("Storage bandwidth", "End")
+    expect(watched.page.get_by_role("status")).to_contain_text("Storage bandwidth 400 → 1600")
+    expect(watched.page.locator(".ratio")).to_contain_text("will choke")
+    watched.grown_beyond(40)
+    after = watched.curves()
+    assert after["a_prefill_snic"] < before["a_prefill_snic"] / 2, "eight times the bandwidth has room to spare"
+
+
+def test_pause_play_and_reset(lab: str, watched: Watched) -> None:
+    page = watched.open(lab).page
+    watched.grown_beyond(30)
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Play").wait_for()
+    still = watched.curves()["end"]
+    page.wait_for_timeout(700)
+    assert watched.curves()["end"] == still
+    page.get_by_role("button", name="Play").click()
+    watched.grown_beyond(still + 20)
+    page.get_by_role("button", name="Reset").click()
+    expect(page.get_by_role("status")).to_contain_text("began anew")
+    assert watched.curves()["end"] < still + 20
+
+
+def test_both_ends_are_told_and_the_picture_stays(lab: str, watched: Watched) -> None:
+    watched.open(f"{lab}?workload.source=paper-32k&workload.agents=8&speed=500")
+    status = watched.page.get_by_role("status")
+    expect(status).to_contain_text("Both runs have ended. JCT: A basic", timeout=30_000)
+    expect(status).to_contain_text("as fast as basic")
+    expect(watched.page.locator(".side-a")).to_contain_text("whole run")
+    assert watched.curves()["rows"] > 50
+
+
+def test_a_refused_setting_is_answered_in_a_sentence_and_the_picture_stays(lab: str, watched: Watched) -> None:
+    page = watched.open(lab).page
+    watched.grown_beyond(30)
+    page.get_by_role("combobox").filter(has_text="qwen-32b").click()
+    page.get_by_role("menuitem", name="llama-70b").click()
+    expect(page.locator(".sidebar .notice.error")).to_contain_text("cluster.hbm_gbytes = 141 is not allowed")
+    assert watched.curves()["end"] > 29
+
+
+def test_what_a_link_gets_wrong_is_said(lab: str, watched: Watched) -> None:
+    watched.open(f"{lab}?cluster.prefill_nodes=99&cluster.decode_nodes=3")
+    status = watched.page.get_by_role("status")
+    expect(status).to_contain_text(
+        "cluster.prefill_nodes = '99' in the link is not allowed: it should be a whole number from 1 to 12 nodes."
+    )
+    expect(watched.page.locator(".ratio")).to_contain_text("P:D 1:3")
+    watched.grown_beyond(20)
+
+
+def open_in_a_row(browser: BrowserContext, url: str, pages: int) -> None:
+    for _ in range(pages):
+        page = browser.new_page()
+        watched = Watched(page).open(url)
+        watched.grown_beyond(watched.curves()["end"] + 3)
+        assert watched.curves()["even"]
+        page.close()
+        assert watched.errors == []
+
+
+def test_five_pages_in_a_row_come_alive(lab: str, browser: BrowserContext) -> None:
+    open_in_a_row(browser, lab, 5)
+
+
+def test_plain_panel_serve_serves_the_same(plain: str, browser: BrowserContext) -> None:
+    open_in_a_row(browser, plain, 3)
+
+
+def test_two_visitors_do_not_share_settings(lab: str, watched: Watched, browser: BrowserContext) -> None:
+    watched.open(lab)
+    other = Watched(browser.new_page()).open(lab)
+    watched.slide("Decode nodes D", "ArrowRight")
+    expect(watched.page.locator(".ratio")).to_contain_text("P:D 1:3")
+    expect(other.page.locator(".ratio")).to_contain_text("P:D 1:2")
+    other.page.close()
+
+
+def test_at_phone_width_the_controls_fold_and_the_plots_stack(lab: str, watched: Watched) -> None:
+    page = watched.page
+    page.set_viewport_size({"width": 420, "height": 900})
+    watched.open(lab)
+    drawer = page.locator(".sidebar")
+    expect(drawer).to_be_hidden()
+    lefts = {round(figure.bounding_box()["x"]) for figure in page.locator(".bk-Figure").all()}
+    assert len(lefts) == 1, "one above the other"
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 420
+    page.get_by_role("button", name="Open drawer").click()
+    expect(drawer).to_be_visible()
+    watched.slide("Prefill nodes P", "ArrowRight")
+    expect(drawer).to_be_hidden()
+    watched.grown_beyond(20)
+
+
+def test_a_visitor_who_leaves_in_the_middle_leaves_no_trace(lab: str, browser: BrowserContext) -> None:
+    """The server's log is looked at when it ends."""
+    for _ in range(2):
+        page = browser.new_page()
+        watched = Watched(page).open(lab)
+        watched.slide("Agents", "ArrowRight")
+        page.close()

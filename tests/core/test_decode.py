@@ -1,0 +1,153 @@
+"""Decode steps in closed form."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from simpy import Environment
+
+from dualpath_lab import calibration
+from dualpath_lab.core.engines import DecodeEngine, DecodeGroup
+from dualpath_lab.core.network import Link, Network
+from dualpath_lab.core.turn import Turn
+from dualpath_lab.models import Model
+
+DENSE = Model(
+    name="round numbers",
+    layers=10,
+    kv_bytes_per_token=1_000_000,
+    total_parameters=10**9,
+    active_parameters=10**9,
+    weight_bytes=2 * 10**9,
+    expert_parallel=False,
+    buffer_bytes_per_node=10**12,
+    core_flops_per_pair=1000,
+)
+EXPERTS = replace(DENSE, expert_parallel=True)
+
+
+class Bench:
+    """A decode group on its own, of engines with a compute NIC of 100 bytes/s each."""
+
+    def __init__(self, model: Model = DENSE, engines: int = 1, traffic_rate: float = 0.0) -> None:
+        self.env = Environment()
+        network = Network(self.env)
+        self.model = model
+        self.engines = [self._engine(number, network) for number in range(engines)]
+        self.group = DecodeGroup(self.env, network, traffic_rate, model, self.engines)
+        self.ended: dict[int, float] = {}
+        self.turns: dict[int, Turn] = {}
+        self.group.turn_ended = lambda turn: self.ended.update({turn.agent: self.env.now})
+
+    @staticmethod
+    def _engine(number: int, network: Network) -> DecodeEngine:
+        cnic = (Link("g.cnic", "cnic", "decode", "tx", 100.0), Link("g.cnic", "cnic", "decode", "rx", 100.0))
+        node = SimpleNamespace(name="d0", cnics=[cnic])
+        return DecodeEngine(number, node, 0, 10**12, 0, network)  # type: ignore[arg-type]
+
+    def join(self, number: int, at_s: float, prompt: int, generate: int, engine: int = 0) -> None:
+        turn = Turn(number, number, 0, prompt, generate, self.model.kv_bytes_per_token)
+        turn.de = self.engines[engine]
+        self.turns[number] = turn
+        self.env.timeout(at_s).callbacks.append(lambda _: self.group.join(turn))
+
+    def step_s(self, *engine_contexts: list[int]) -> float:
+        """A step of sequences whose mean contexts are given for each engine, from the class's own words."""
+        gpus = len(self.engines)
+        overhead_s = self.model.layers * calibration.DECODE_LAYER_OVERHEAD_S if self.model.expert_parallel else 0.0
+        weights_s = self.model.weight_bytes / gpus / calibration.HBM_BYTES_PER_S
+        kv_s = max(sum(contexts) for contexts in engine_contexts) * self.model.kv_bytes_per_token / calibration.HBM_BYTES_PER_S
+        sequences = sum(len(contexts) for contexts in engine_contexts)
+        linear_s = sequences * 2 * self.model.active_parameters / gpus / calibration.LINEAR_FLOPS_PER_S
+        return overhead_s + weights_s + kv_s + linear_s
+
+    def run(self) -> dict[int, float]:
+        self.env.run()
+        return self.ended
+
+
+@pytest.mark.parametrize("model", [DENSE, EXPERTS], ids=["dense", "experts"])
+@pytest.mark.parametrize("generate", [2, 3, 100])
+def test_one_sequence_takes_a_step_for_each_token_after_the_first(model: Model, generate: int) -> None:
+    """Law 9. Mutant: g steps and not g - 1; weights, KV-cache, linear layers or expert overhead left out."""
+    bench = Bench(model)
+    bench.join(0, 1.0, prompt=1000, generate=generate)
+    step_s = bench.step_s([1000 + generate // 2])
+    assert bench.run() == {0: pytest.approx(1.0 + (generate - 1) * step_s)}
+    assert bench.turns[0].second_token == pytest.approx(1.0 + step_s)
+    assert bench.turns[0].finished == bench.ended[0]
+
+
+@pytest.mark.parametrize("generate", [0, 1])
+def test_an_answer_of_one_token_is_over_with_the_prefill(generate: int) -> None:
+    """Law 1: no second token. Mutant: a step for nothing, or a group that goes on running."""
+    bench = Bench()
+    bench.join(0, 2.0, prompt=1000, generate=generate)
+    assert bench.run() == {0: 2.0}
+    assert not bench.group.running
+    assert bench.engines[0].decoding == bench.engines[0].step_bytes == 0
+
+
+def test_two_sequences_of_one_engine_slow_each_other() -> None:
+    """Closed form: 9 common steps, then the longer alone for 10. Mutant: the step stays that of two after one has ended."""
+    bench = Bench()
+    bench.join(0, 0.0, prompt=1000, generate=10)
+    bench.join(1, 0.0, prompt=5000, generate=20)
+    both_s, alone_s = bench.step_s([1005, 5010]), bench.step_s([5010])
+    assert bench.run() == {0: pytest.approx(9 * both_s), 1: pytest.approx(9 * both_s + 10 * alone_s)}
+
+
+def test_engines_of_a_group_wait_for_the_fullest() -> None:
+    """Closed form: the step reads the KV-cache of the fuller engine only. Mutant: the sum or the mean of both."""
+    bench = Bench(EXPERTS, engines=2)
+    bench.join(0, 0.0, prompt=1000, generate=10, engine=0)
+    bench.join(1, 0.0, prompt=5000, generate=10, engine=1)
+    step_s = bench.step_s([1005], [5005])
+    assert bench.run() == {0: pytest.approx(9 * step_s), 1: pytest.approx(9 * step_s)}
+
+
+def test_completions_are_exact_under_joins() -> None:
+    """Closed form: progress so far counts, in fractions of a step. Mutant: a join starts the others' steps anew, or speeds them up."""
+    bench = Bench()
+    bench.join(0, 0.0, prompt=2000, generate=100)
+    first_s = bench.step_s([2050])
+    join_s = 30.25 * first_s
+    bench.join(1, join_s, prompt=4000, generate=50)
+    both_s = bench.step_s([2050, 4025])
+    second_end_s = join_s + 49 * both_s
+    first_end_s = second_end_s + (99 - 30.25 - 49) * first_s
+    assert bench.run() == {1: pytest.approx(second_end_s), 0: pytest.approx(first_end_s)}
+    assert bench.turns[1].second_token == pytest.approx(join_s + both_s)
+    assert bench.engines[0].decoding == bench.engines[0].step_bytes == 0
+
+
+def test_an_idle_group_starts_afresh() -> None:
+    """Law 5. Mutant: the idle time counts as progress of the next sequence."""
+    bench = Bench()
+    bench.join(0, 0.0, prompt=1000, generate=3)
+    bench.join(1, 100.0, prompt=1000, generate=3)
+    step_s = bench.step_s([1001])
+    assert bench.run() == {0: pytest.approx(2 * step_s), 1: pytest.approx(100 + 2 * step_s)}
+
+
+def test_model_traffic_flows_exactly_while_sequences_decode() -> None:
+    """Law 7: rate x busy time on each NIC. Mutant: traffic goes on while the group idles."""
+    bench = Bench(EXPERTS, traffic_rate=40.0)
+    bench.join(0, 1.0, prompt=1000, generate=11)
+    bench.join(1, 50.0, prompt=1000, generate=11)
+    busy_s = 2 * 10 * bench.step_s([1005])
+    bench.run()
+    assert bench.group.traffic.total_bytes(bench.env.now) == pytest.approx(40 * busy_s)
+
+
+def test_the_second_token_comes_no_later_than_the_last() -> None:
+    """Law 1: where a neighbour's end shortens the very step. Mutant: the step length at the join is taken for final."""
+    bench = Bench()
+    bench.join(0, 0.0, prompt=200_000, generate=2)
+    join_s = 0.99 * bench.step_s([200_001])
+    bench.join(1, join_s, prompt=1000, generate=2)
+    bench.run()
+    turn = bench.turns[1]
+    assert join_s < turn.second_token <= turn.finished

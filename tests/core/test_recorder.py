@@ -1,0 +1,83 @@
+"""Series keep amounts; the turn log keeps rows."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dualpath_lab.core.recorder import BIN_S, Series, TurnLog
+from dualpath_lab.core.turn import Turn
+
+additions = st.tuples(st.floats(0, 30), st.one_of(st.just(0.0), st.floats(1e-6, 12)), st.floats(0, 1e9))
+
+
+@settings(max_examples=150)
+@given(st.lists(additions, max_size=12))
+def test_amounts_are_conserved_and_lie_where_they_belong(parts: list[tuple[float, float, float]]) -> None:
+    """Law 2: each bin holds the share of its overlap. Mutant: the first or last bin of a span gets a whole bin's worth."""
+    series = Series()
+    expected = np.zeros(50)
+    starts = np.arange(50) * BIN_S
+    for start, length, amount in parts:
+        end = start + length
+        series.add(start, end, amount)
+        if length:
+            overlap = np.minimum(starts + BIN_S, end) - np.maximum(starts, start)
+            expected += amount * np.clip(overlap, 0, None) / (end - start)
+        else:
+            expected[int(start / BIN_S)] += amount
+    total = sum(amount for *_, amount in parts)
+    assert series.total == pytest.approx(total)
+    assert sum(series.bins) == pytest.approx(total)
+    np.testing.assert_allclose(series.values(0, 50), expected, rtol=1e-6, atol=1e-5 * max(total, 1))
+
+
+def test_values_are_a_window_with_zeros_beyond_the_end() -> None:
+    """Mutant: the window is counted from the series' start, or is shorter where nothing was added."""
+    series = Series()
+    series.add(1.5, 3.0, 3.0)
+    assert series.values(1, 5).tolist() == pytest.approx([1, 2, 0, 0])
+    assert series.values(7, 9).tolist() == [0, 0]
+    assert series.values(4, 2).tolist() == []
+
+
+def test_values_are_a_copy() -> None:
+    """Law 8: looking changes nothing. Mutant: the view hands out the array itself."""
+    series = Series()
+    series.add(0, 2, 4.0)
+    series.values(0, 2)[:] = 99
+    assert series.values(0, 2).tolist() == [2, 2]
+
+
+def logged(generate: int) -> Turn:
+    turn = Turn(agent=3, row=7, hit=64, computed=36, generate=generate, kv_bytes_per_token=10)
+    turn.pe, turn.de, turn.side = SimpleNamespace(index=1), SimpleNamespace(index=2), "decode"  # type: ignore[assignment]
+    turn.submitted, turn.first_token, turn.second_token, turn.finished = 2.0, 5.0, 5.5, 8.0
+    return turn
+
+
+def test_latencies_of_the_log() -> None:
+    """Mutant: TPOT over all tokens and not over those after the first, or TTFT from the placement."""
+    log = TurnLog()
+    log.add(logged(generate=7))
+    log.add(logged(generate=1))
+    columns = log.columns()
+    assert len(log) == 2
+    assert columns["ttft"].tolist() == [3, 3]
+    assert columns["ttst"][0] == 3.5
+    assert columns["tpot"][0] == 0.5
+    assert np.isnan(columns["tpot"][1])
+    assert {name: columns[name][0] for name in ("agent", "row", "hit", "computed", "pe", "de", "side_decode")} == {
+        "agent": 3,
+        "row": 7,
+        "hit": 64,
+        "computed": 36,
+        "pe": 1,
+        "de": 2,
+        "side_decode": 1,
+    }
+    assert len(log.columns(first=1)["row"]) == 1

@@ -1,0 +1,101 @@
+"""Hits in whole blocks, and the read queue of a node."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simpy import Environment
+
+from dualpath_lab.core.memory import Memory
+from dualpath_lab.core.network import Link, Network
+from dualpath_lab.core.storage import ReadQueue
+from dualpath_lab.core.turn import Turn, hit_tokens
+from dualpath_lab.workload import BLOCK_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("context", "append", "hit_rate", "expected"),
+    [
+        (0, 10, 1.0, 0),
+        (63, 10, 1.0, 0),
+        (64, 10, 1.0, 64),
+        (64, 1, 1.0, 64),
+        (64, 0, 1.0, 0),  # the last token is computed, and with it its block
+        (128, 0, 1.0, 64),
+        (1000, 0, 1.0, 960),
+        (1000, 500, 1.0, 960),
+        (1000, 500, 0.5, 448),
+        (1000, 500, 0.0, 0),
+    ],
+)
+def test_hits_are_whole_blocks_and_leave_a_token_to_compute(context: int, append: int, hit_rate: float, expected: int) -> None:
+    """Law 3. Mutant: blocks are rounded up or to the nearest, appended tokens are hit, or an empty append computes nothing."""
+    assert hit_tokens(context, append, hit_rate) == expected
+
+
+@settings(max_examples=200)
+@given(st.integers(0, 10**6), st.integers(0, 10**5), st.floats(0, 1))
+def test_hit_is_the_longest_run_of_blocks_that_qualifies(context: int, append: int, hit_rate: float) -> None:
+    """Law 3. Mutant: one block fewer than there could be."""
+    if context + append == 0:
+        return
+    hit = hit_tokens(context, append, hit_rate)
+    assert hit % BLOCK_TOKENS == 0
+    assert 0 <= hit <= context * hit_rate
+    assert hit < context + append
+    assert hit + BLOCK_TOKENS > context * hit_rate - 1 or hit + BLOCK_TOKENS >= context + append
+
+
+class Reader:
+    """A node of 10 bytes/s and 1 byte a token; ``done`` is when each turn was read."""
+
+    def __init__(self, buffer_bytes: int) -> None:
+        self.env = Environment()
+        network = Network(self.env)
+        self.snic_rx = Link("p0.snic", "snic", "prefill", "rx", 10.0)
+        self.dram = Link("p0.dram", "dram", "prefill", "both", 1000.0)
+        self.buffer = Memory("p0.buffer", buffer_bytes)
+        node = SimpleNamespace(snic_rx=self.snic_rx, dram=self.dram, buffer=self.buffer)
+        self.queue = ReadQueue(node, network)  # type: ignore[arg-type]
+        self.done: dict[int, float] = {}
+
+    def read(self, number: int, blocks: int) -> None:
+        turn = Turn(number, number, blocks * BLOCK_TOKENS, 1, 1, 1)
+        self.queue.read(turn, turn.hit_bytes, lambda done: self.done.update({done.agent: self.env.now}))
+
+
+def test_reads_are_first_come_first_served_at_full_speed() -> None:
+    """Law 5: a short read does not overtake, nor do two share. Mutant: reads run at once, or in the order of their length."""
+    reader = Reader(buffer_bytes=10**6)
+    for number, blocks in enumerate((20, 5, 10)):
+        reader.read(number, blocks)
+    assert reader.queue.tokens == 35 * 64
+    reader.env.run()
+    assert reader.done == {0: pytest.approx(128), 1: pytest.approx(160), 2: pytest.approx(224)}
+    assert reader.queue.tokens == 0
+    assert reader.snic_rx.series.total == reader.dram.series.total == 35 * 64
+
+
+def test_queue_counts_the_read_that_is_under_way() -> None:
+    """Section 7: tokens waiting or being read. Mutant: a started read is forgotten."""
+    reader = Reader(buffer_bytes=10**6)
+    reader.read(0, 20)
+    reader.read(1, 5)
+    reader.env.run(until=100)
+    assert reader.queue.tokens == 25 * 64
+    reader.env.run(until=130)
+    assert reader.queue.tokens == 5 * 64
+
+
+def test_a_read_waits_for_the_buffer() -> None:
+    """Law 6, exact: 1,280 bytes until 128 s; the next 640 start when room is made at 200 s. Mutant: the buffer is taken at the end."""
+    reader = Reader(buffer_bytes=1500)
+    reader.read(0, 20)
+    reader.read(1, 10)
+    reader.env.timeout(200).callbacks.append(lambda _: reader.buffer.give_back(1280))
+    reader.env.run()
+    assert reader.done == {0: pytest.approx(128), 1: pytest.approx(264)}
+    assert reader.buffer.peak_bytes == 1280

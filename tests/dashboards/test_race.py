@@ -1,0 +1,186 @@
+"""Two systems on one clock: the race is fair, and watching it changes nothing (law 8)."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dualpath_lab import Result, Scenario, ScenarioError, simulate
+from dualpath_lab.core.recorder import BIN_S
+from dualpath_lab.dashboards.player import BUDGET_S, Player
+from dualpath_lab.dashboards.race import CURVES, LATENCIES, QUEUES, Race, Side
+
+BASE = Scenario(
+    model="qwen-32b",
+    cluster={"prefill_nodes": 1, "decode_nodes": 1, "storage_gbps": 100},
+    workload={"source": "paper-32k", "agents": 12},
+)
+
+
+def race_of(**changes: Any) -> Race:
+    base = BASE.with_values({key.replace("__", "."): value for key, value in changes.items()})
+    return Race(base.with_values({"system": "basic"}), base.with_values({"system": "dualpath"}))
+
+
+@pytest.fixture(scope="module")
+def ended() -> Race:
+    """A race run to its end in uneven frames, looked at in between."""
+    race = race_of()
+    for frame in range(10_000):
+        race.advance(0.1 + 3.7 * (frame % 5), budget_s=0.0 if frame % 7 == 0 else 1.0)
+        race.frame()
+        race.rows(frame % 3, stride=1 + frame % 4)
+        if race.finished:
+            return race
+    raise AssertionError("the race does not end")
+
+
+def without_wall_time(result: Result) -> dict[str, Any]:
+    return {key: value for key, value in result.to_dict().items() if key != "wall_s"}
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_a_watched_run_is_the_unwatched_one_to_the_last_bit(ended: Race, side: str) -> None:
+    watched: Side = getattr(ended, side)
+    alone = simulate(watched.simulation.scenario)
+    assert without_wall_time(watched.result) == without_wall_time(alone)
+    for name, column in alone.columns.items():
+        np.testing.assert_array_equal(watched.result.columns[name], column)
+
+
+def test_both_sides_replay_the_same_turns() -> None:
+    race = race_of(workload__arrival_rate=0.5)
+    a, b = race.a.simulation.workload, race.b.simulation.workload
+    for name in ("first_turn", "context", "append", "generate", "gap_s"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def test_both_sides_stand_at_the_clock_until_they_end() -> None:
+    race = race_of()
+    while not race.finished:
+        race.advance(3.3)
+        for side in (race.a, race.b):
+            assert side.simulation.now == race.time_s or side.simulation.finished
+    assert race.time_s >= max(race.a.simulation.now, race.b.simulation.now)
+
+
+def test_the_clock_stands_still_after_the_end(ended: Race) -> None:
+    before = ended.time_s
+    ended.advance(100.0)
+    assert ended.time_s == before
+    assert ended.frame().finished
+
+
+def test_a_frame_keeps_to_its_budget_and_still_moves_on() -> None:
+    race = race_of(workload__agents=400)
+    started = perf_counter()
+    race.advance(1e6, budget_s=0.0)
+    assert perf_counter() - started < 1.0
+    assert 0 < race.time_s < 1e6
+    assert not race.finished
+
+
+def test_speedup_ends_as_the_ratio_of_jcts(ended: Race) -> None:
+    frame = ended.frame()
+    assert frame.a.jct_s is not None
+    assert frame.b.jct_s is not None
+    assert frame.speedup == pytest.approx(frame.a.jct_s / frame.b.jct_s)
+    assert frame.speedup > 1.2, "storage decides here, so two paths must win"
+
+
+def test_a_frame_does_not_change_once_it_is_taken() -> None:
+    race = race_of()
+    race.advance(20.0)
+    frame = race.frame()
+    turns = frame.a.turns
+    race.advance(20.0)
+    assert frame.a.turns == turns
+    assert race.frame().a.turns > turns
+
+
+@pytest.mark.parametrize("side", ["a", "b"])
+def test_the_area_under_a_utilisation_curve_is_the_bytes_carried(ended: Race, side: str) -> None:
+    rows = ended.rows(0)
+    for role in ("prefill", "decode"):
+        links = [
+            link
+            for link in getattr(ended, side).result.values["links"]
+            if (link["kind"], link["role"], link["direction"]) == ("snic", role, "rx")
+        ]
+        capacity = sum(link["capacity_bytes_per_s"] for link in links)
+        carried = np.nansum(rows[f"{side}_{role}_snic"]) * capacity * BIN_S
+        total = sum(link["bytes"] for link in links)
+        assert total - capacity * BIN_S <= carried <= total * (1 + 1e-9), "all but what moved in the last, unfinished bin"
+
+
+def test_utilisation_is_a_share_and_latencies_and_queues_are_not_negative(ended: Race) -> None:
+    rows = ended.rows(0)
+    for side in "ab":
+        for name in CURVES:
+            values = rows[f"{side}_{name}"][~np.isnan(rows[f"{side}_{name}"])]
+            assert len(values)
+            assert values.min() >= 0
+            if name not in QUEUES and name not in LATENCIES:
+                assert values.max() <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("stride", [2, 3, 8])
+def test_wider_rows_are_means_of_narrow_ones(ended: Race, stride: int) -> None:
+    narrow, wide = ended.rows(0), ended.rows(0, stride)
+    number = len(wide["t"])
+    assert number == len(narrow["t"]) // stride
+    for name in ("t", "a_prefill_snic", "a_prefill_read_tokens"):
+        expected = narrow[name][: number * stride].reshape(-1, stride).mean(axis=1)
+        np.testing.assert_allclose(wide[name][: len(expected)], expected)
+
+
+def test_rows_read_piece_by_piece_are_the_rows_read_at_once(ended: Race) -> None:
+    race = race_of()
+    pieces = []
+    while not race.finished:
+        race.advance(17.3)
+        pieces.append(race.rows(sum(len(piece["t"]) for piece in pieces)))
+    whole = ended.rows(0)
+    for name in whole:
+        np.testing.assert_allclose(np.concatenate([piece[name] for piece in pieces]), whole[name], rtol=1e-9, err_msg=name)
+
+
+def test_the_side_that_has_ended_has_no_curve_any_more(ended: Race) -> None:
+    first_out = min((ended.a, ended.b), key=lambda side: side.simulation.now)
+    label = "a" if first_out is ended.a else "b"
+    after = ended.rows(0)["t"] > first_out.simulation.now + BIN_S
+    assert after.any()
+    assert np.isnan(ended.rows(0)[f"{label}_prefill_snic"][after]).all()
+
+
+def test_a_scenario_that_does_not_go_together_is_refused() -> None:
+    with pytest.raises(ScenarioError, match="hbm_gbytes"):
+        race_of(cluster__hbm_gbytes=10)
+
+
+def test_a_player_keeps_to_its_speed_and_pauses() -> None:
+    player = Player()
+    player.race = race_of()
+    player.play()
+    while player.race.time_s < 2:
+        player.step(speed=10.0)
+    assert player.playing
+    player.pause()
+    before = player.race.time_s
+    assert not player.step(speed=10.0)
+    assert player.race.time_s == before
+
+
+def test_a_player_never_runs_ahead_of_the_wall_clock() -> None:
+    player = Player()
+    player.race = race_of()
+    started = perf_counter()
+    player.play()
+    for _ in range(20):
+        player.step(speed=5.0)
+    assert player.race.time_s <= 5.0 * (perf_counter() - started) + 0.1
+    assert BUDGET_S < 1 / 15, "a frame leaves time for the views"
+    player.pause()

@@ -1,0 +1,287 @@
+"""The command line: the answer alone on stdout, one sentence on stderr, the promised exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dualpath_lab.cli import main
+from dualpath_lab.scenario import Scenario
+from dualpath_lab.studies.run import simulate
+
+ROOT = Path(__file__).parents[2]
+SMALL = {
+    "model": "ds-27b",
+    "cluster": {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": 2, "storage_gbps": 20},
+    "workload": {"source": "paper-32k", "agents": 3, "append_scale": 2},
+}
+SET = [
+    "--set=model=ds-27b",
+    "--set=cluster.prefill_nodes=1",
+    "--set=cluster.decode_nodes=1",
+    "--set=cluster.gpus_per_node=2",
+    "--set=cluster.storage_gbps=20",
+    "--set=workload.source=paper-32k",
+    "--set=workload.agents=3",
+    "--set=workload.append_scale=2",
+]
+RUN_KEYS = [
+    "scenario",
+    "jct_s",
+    "simulated_s",
+    "agents_finished",
+    "turns",
+    "tokens",
+    "hit_rate",
+    "latency_s",
+    "ttft_breakdown_s",
+    "links",
+    "storage_bytes",
+    "working_set_bytes",
+    "balance",
+    "slo_met",
+    "bottleneck",
+    "events",
+    "wall_s",
+]
+
+
+class Done:
+    """What a command left: its exit code and both streams."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code = code
+        self.out = out
+        self.err = err
+
+    @property
+    def json(self) -> Any:
+        assert (self.code, self.err) == (0, "")
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Any:
+    def call(*arguments: str) -> Done:
+        code = main(list(arguments))
+        out, err = capsys.readouterr()
+        return Done(code, out, err)
+
+    return call
+
+
+def without_wall(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key != "wall_s"}
+
+
+def test_run_prints_json_alone(cli: Any) -> None:
+    """Interface; the command is the Python call. Mutant: a banner on stdout, a setting that is dropped."""
+    values = cli("run", *SET, "--json").json
+    assert list(values) == RUN_KEYS
+    assert without_wall(values) == without_wall(simulate(Scenario(**SMALL)).to_dict())
+
+
+def test_run_reads_a_file(cli: Any, tmp_path: Path) -> None:
+    """Interface. Mutant: the file is not read, or wins over ``--set``."""
+    path = tmp_path / "scenario.yaml"
+    path.write_text(json.dumps(SMALL), encoding="utf-8")
+    values = cli("run", str(path), "--set", "seed=5", "--json").json
+    assert Scenario(**values["scenario"]) == Scenario(**SMALL, seed=5)
+
+
+def test_run_tells_people_what_happened(cli: Any) -> None:
+    """Mutant: nothing, or JSON, without ``--json``."""
+    done = cli("run", *SET)
+    assert (done.code, done.err) == (0, "")
+    assert "dualpath: ds-27b on 1P1D, paper-32k, 3 agents" in done.out
+    for word in ("JCT", "TTFT", "TTST", "TPOT", "bottleneck"):
+        assert word in done.out
+
+
+def test_run_of_nothing_finished_is_still_told(cli: Any) -> None:
+    """A horizon before the first turn is over. Mutant: a mean of nothing is NaN, or an error."""
+    values = cli("run", *SET, "--set=horizon_s=0.001", "--json").json
+    assert (values["jct_s"], values["turns"], values["latency_s"]["ttft"]["mean"]) == (None, 0, None)
+    assert "stopped at" in cli("run", *SET, "--set=horizon_s=0.001").out
+
+
+def test_compare_keeps_the_order_and_measures_from_the_first(cli: Any) -> None:
+    """Interface. Mutant: systems sorted, the ratio upside down, or the scenario's own system first."""
+    systems = ["layerwise", "dualpath", "basic", "oracle"]
+    values = cli("compare", *SET, "--systems", ",".join(systems), "--json").json
+    assert list(values) == ["runs", "speedup_over"]
+    assert list(values["runs"]) == systems
+    assert list(values["speedup_over"]) == ["layerwise"]
+    speedups = values["speedup_over"]["layerwise"]
+    assert list(speedups) == systems
+    jct = {system: result["jct_s"] for system, result in values["runs"].items()}
+    assert speedups == {system: pytest.approx(jct["layerwise"] / jct[system]) for system in systems}
+    for system, result in values["runs"].items():
+        assert list(result) == RUN_KEYS
+        assert without_wall(result) == without_wall(simulate(Scenario(**SMALL, system=system)).to_dict())
+
+
+def test_compare_tells_people(cli: Any) -> None:
+    """Mutant: a system is left out of the text."""
+    done = cli("compare", *SET, "--systems", "basic, oracle")
+    assert (done.code, done.err) == (0, "")
+    assert "basic: ds-27b" in done.out
+    assert "oracle: ds-27b" in done.out
+    assert "speed-up over basic: basic 1x, oracle " in done.out
+
+
+def test_compare_of_runs_that_were_cut_has_no_ratio(cli: Any) -> None:
+    """Mutant: a ratio of nothing."""
+    values = cli("compare", *SET, "--set=horizon_s=0.001", "--systems", "basic,oracle", "--json").json
+    assert values["speedup_over"] == {"basic": {"basic": None, "oracle": None}}
+    assert "oracle -" in cli("compare", *SET, "--set=horizon_s=0.001", "--systems", "basic,oracle").out
+
+
+def test_model(cli: Any) -> None:
+    """Interface. Mutant: ``--context`` and ``--append`` are swapped or not passed on."""
+    values = cli("model", "qwen-32b", "--context", "16384", "--append", "429", "--json").json
+    promised = {"name", "kv_bytes_per_token", "layers", "active_parameters", "flops_per_append", "kv_gb_per_pflop"}
+    assert promised <= set(values)
+    assert values["kv_bytes_per_token"] == 2 * 8 * 128 * 2 * 64
+    assert values["kv_gb_per_pflop"] == pytest.approx(117, rel=0.05)
+    text = cli("model", "qwen-32b").out
+    assert "64 layers" in text
+    assert "262,144 bytes" in text
+
+
+def test_theory(cli: Any) -> None:
+    """Interface and section 5. Mutant: settings are not passed on."""
+    values = cli("theory", "--json").json
+    assert (values["bottleneck_free"]["low"], values["bottleneck_free"]["high"]) == (pytest.approx(1 / 7), pytest.approx(3.5))
+    assert cli("theory", "--set", "cluster.storage_gbps=800", "--json").json["bottleneck_free"]["low"] == pytest.approx(2 / 6)
+    assert "2P4D" in cli("theory").out
+
+
+def test_workload(cli: Any) -> None:
+    """Interface. Mutant: a key renamed; pooled means."""
+    values = cli("workload", "paper-32k", "--json").json
+    assert {"sessions", "turns", "append", "generated", "total", "context", "hit_rate"} <= set(values)
+    assert values["context"] == pytest.approx(17_183, rel=0.05)
+    assert "hit_rate" in cli("workload", "paper-32k").out
+
+
+HEADER = "session,turn,input_tokens,output_tokens,hit_tokens_incl_output,gap_before_s\n"
+FILES = {
+    "broken.csv": HEADER + "a,0,100,5,0,\na,1,120,5,many,3\n",
+    "list.yaml": "- 1\n- 2\n",
+    "broken.yaml": "cluster: {prefill_nodes: 2\n",
+    "unknown.yaml": "cluster: {prefil_nodes: 2}\n",
+    "zero.yaml": "cluster: {prefill_nodes: 0}\n",
+}
+BAD = [
+    (["run", "--set", "model=ds-27c"], ["'ds-27c'", "did you mean 'ds-27b'"]),
+    (["run", "--set", "cluster.prefill_nodes=0"], ["cluster.prefill_nodes = 0", "greater than or equal to 1"]),
+    (["run", "--set", "workload.hit_rate=1.5"], ["workload.hit_rate = 1.5", "less than or equal to 1"]),
+    (["run", "--set", "seed=lucky"], ["seed = 'lucky'", "integer"]),
+    (["run", "--set", "seed=0.5"], ["seed = 0.5"]),
+    (["run", "--set", "seed=2001-99-99"], ["seed"]),
+    (["run", "--set", "self=1"], ["'self'"]),
+    (["run", "--set", "workload.agents"], ["KEY=VALUE", "'workload.agents'"]),
+    (["run", "--set", "=3"], ["KEY=VALUE", "'=3'"]),
+    (["run", "--set", "sytem=basic"], ["'sytem'", "did you mean 'system'"]),
+    (["run", "--set", "system=fast"], ["system = 'fast'", "'dualpath'"]),
+    (["run", "--set", "workload.source=paper-65k"], ["'paper-65k'", "did you mean 'paper-64k'"]),
+    (["run", "--set", "workload.source={tmp}/broken.csv"], ["broken.csv", "line 3", "hit_tokens_incl_output = 'many'"]),
+    (["run", "--set", "cluster.hbm_gbytes=20"], ["cluster.hbm_gbytes = 20", "weights"]),
+    (
+        ["run", "--set", "cluster.buffer_gbytes=0.01", "--set", "model=ds-27b"],
+        ["workload.source", "longest prompt", "cluster.buffer_gbytes"],
+    ),
+    (["run", "{tmp}/missing.yaml"], ["missing.yaml", "cannot be read"]),
+    (["run", "{tmp}"], ["cannot be read"]),
+    (["run", "{tmp}/list.yaml"], ["list.yaml", "mapping"]),
+    (["run", "{tmp}/broken.yaml"], ["broken.yaml", "not YAML"]),
+    (["run", "{tmp}/unknown.yaml"], ["'cluster.prefil_nodes'", "did you mean 'cluster.prefill_nodes'"]),
+    (["run", "{tmp}/zero.yaml"], ["cluster.prefill_nodes = 0"]),
+    (["run", "--fast"], ["--fast"]),
+    (["compare", "--systems", "basic,quick"], ["system = 'quick'", "'dualpath'"]),
+    (["compare", "--systems", "basic,basic"], ["basic,basic"]),
+    (["compare", "--systems", ","], ["systems"]),
+    (["compare"], ["--systems"]),
+    (["model", "ds-27c"], ["'ds-27c'", "did you mean 'ds-27b'"]),
+    (["model", "{tmp}/missing.json"], ["missing.json", "cannot be read"]),
+    (["model", "ds-27b", "--context", "-1"], ["--context", "'-1'"]),
+    (["model", "ds-27b", "--append", "few"], ["--append", "'few'"]),
+    (["theory", "--set", "cluster.decode_nodes=-4"], ["cluster.decode_nodes = -4"]),
+    (["workload", "{tmp}/missing.csv"], ["missing.csv"]),
+    (["workload", "{tmp}/broken.csv"], ["line 3"]),
+    (["serve", "--port", "70000"], ["--port", "'70000'", "65,535"]),
+    (["serve", "--port", "-1"], ["--port", "'-1'"]),
+    (["serve", "--port", "http"], ["--port", "'http'"]),
+    (["launch"], ["'launch'", "run"]),
+    ([], ["COMMAND"]),
+]
+
+
+@pytest.mark.parametrize("json_output", [False, True])
+@pytest.mark.parametrize(("arguments", "words"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else None)
+def test_bad_input_is_one_sentence_and_exit_code_2(
+    cli: Any, tmp_path: Path, arguments: list[str], words: list[str], json_output: bool
+) -> None:
+    """Interface. Mutant: a traceback, usage text, half an answer, another exit code."""
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    takes_json = arguments[:1] not in ([], ["serve"], ["launch"])
+    given = [argument.replace("{tmp}", str(tmp_path)) for argument in arguments]
+    done = cli(*given, *(["--json"] if json_output and takes_json else []))
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith("\n")
+    assert done.err.count("\n") == 1
+    for word in words:
+        assert word in done.err
+
+
+def test_an_interrupt_is_exit_code_130(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interface. Mutant: a traceback."""
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dualpath_lab.cli.simulate", interrupted)
+    done = cli("run", *SET, "--json")
+    assert (done.code, done.out) == (130, "")
+    assert done.err.count("\n") == 1
+
+
+def python(*arguments: str, hash_seed: int = 0) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(hash_seed)}
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, env=environment)
+
+
+def test_as_a_module_in_any_process() -> None:
+    """Law 8 across processes, and ``python -m``. Mutant: the order of a set, or an address, decides."""
+    runs = [python("-m", "dualpath_lab", "run", *SET, "--json", hash_seed=seed) for seed in (1, 2)]
+    assert [(run.returncode, run.stderr) for run in runs] == [(0, "")] * 2
+    one, other = (without_wall(json.loads(run.stdout)) for run in runs)
+    assert one == other == without_wall(simulate(Scenario(**SMALL)).to_dict())
+
+
+def test_as_a_module_bad_input_is_exit_code_2() -> None:
+    """Interface. Mutant: the exit code of ``main`` gets lost."""
+    done = python("-m", "dualpath_lab", "run", "--set", "seed=x")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_run_needs_no_screen_and_no_tables() -> None:
+    """The core is light. Mutant: an import of the dashboards or of pandas at the top of a module."""
+    code = f"""
+import sys, dualpath_lab
+from dualpath_lab.cli import main
+assert main(["run", *{SET!r}, "--json"]) == 0
+heavy = sorted({{name.partition(".")[0] for name in sys.modules}} & {{"panel", "bokeh", "holoviews", "pandas", "param"}})
+sys.exit(", ".join(heavy) or 0)
+"""
+    done = python("-c", code)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,184 @@
+"""Closed forms in the limit (law 9) and what may not get worse (law 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dualpath_lab import calibration
+from dualpath_lab.core.simulation import Simulation
+from dualpath_lab.scenario import Scenario
+from dualpath_lab.studies.run import simulate
+
+NO_LIMIT = {"storage_gbps": 1e6, "compute_gbps": 1e6, "dram_gbytes_per_s": 1e6, "buffer_gbytes": 1e6}
+
+
+def run(system: str, model: str, cluster: dict[str, Any], workload: dict[str, Any], **more: Any) -> dict[str, Any]:
+    scenario = Scenario(system=system, model=model, cluster={"hbm_gbytes": 3000} | cluster, workload=workload, **more)
+    return simulate(scenario).to_dict()
+
+
+def snic_utilization(values: dict[str, Any]) -> float:
+    return max(link["utilization"] for link in values["links"] if link["kind"] == "snic")
+
+
+@pytest.mark.parametrize("model", ["ds-27b", "ds-660b", "qwen-32b"])
+@pytest.mark.parametrize(("source", "append_scale"), [("paper-32k", 1), ("paper-64k", 4)])
+def test_without_limits_to_bandwidth_every_system_is_near_the_oracle(model: str, source: str, append_scale: float) -> None:
+    """Law 9. Mutant: a wait or a copy that no bandwidth removes; a system that outruns the zero-I/O bound.
+
+    DualPath batches and places as the oracle does: what is left, 1e-3, is the order of events. The others pack forwards by a token
+    budget and place in turn, which costs more the more there is to compute: up to 5 % for short appends, 15 % for appends scaled up.
+    """
+    cluster = {"prefill_nodes": 1, "decode_nodes": 2, "gpus_per_node": 2} | NO_LIMIT
+    workload = {"source": source, "agents": 12, "append_scale": append_scale}
+    oracle = run("oracle", model, cluster, workload)["jct_s"]
+    assert run("dualpath", model, cluster, workload)["jct_s"] == pytest.approx(oracle, rel=1e-3)
+    for system in ("roundrobin", "layerwise", "basic"):
+        jct = run(system, model, cluster, workload)["jct_s"]
+        assert 1 - 1e-3 < jct / oracle < (1.05 if append_scale == 1 else 1.15)
+
+
+@pytest.mark.parametrize("model", ["ds-27b", "qwen-32b"])
+@pytest.mark.parametrize("gpus", [1, 4])
+@pytest.mark.parametrize("system", ["oracle", "dualpath"])
+def test_compute_bound_is_flops_over_rate(equal_trace: Callable[..., str], system: str, gpus: int, model: str) -> None:
+    """Law 9: answers of one token leave prefill alone. Mutant: attention or linear layers counted twice, or on one GPU of many.
+
+    Engines that always have work take FLOPs / (GPUs x rate) and the forwards' overhead; within 1 % on several engines, whose last
+    forwards are not equally full.
+    """
+    cluster = {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": gpus} | NO_LIMIT
+    workload = {"source": equal_trace(40, 12, 20_000, 400, 1), "agents": 40}
+    simulation = Simulation(Scenario(system=system, model=model, cluster={"hbm_gbytes": 3000} | cluster, workload=workload))
+    simulation.run()
+    table, loaded = simulation.log.columns(), simulation.model
+    seconds = 0.0
+    for hit, computed in zip(table["hit"].tolist(), table["computed"].tolist(), strict=True):
+        seconds += loaded.attention_flops(hit, computed) / calibration.ATTENTION_FLOPS_PER_S
+        seconds += 2 * loaded.active_parameters * computed / calibration.LINEAR_FLOPS_PER_S
+    forwards = sum(group.forwards for group in simulation.cluster.prefill_groups)
+    overhead_s = forwards * loaded.layers * calibration.PREFILL_LAYER_OVERHEAD_S if loaded.expert_parallel else 0.0
+    assert table["finished"].max() == pytest.approx(seconds / gpus + overhead_s, rel=1e-5 if gpus == 1 else 0.01)
+
+
+@pytest.mark.parametrize("model", ["ds-27b", "qwen-32b"])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 1), (1, 2), (2, 2)], ids=lambda shape: "{}P{}D".format(*shape))
+def test_storage_bound_is_bytes_over_pooled_bandwidth(equal_trace: Callable[..., str], model: str, shape: tuple[int, int]) -> None:
+    """Law 9: P storage NICs for basic, P + D for DualPath. Mutant: reads that leave a NIC idle while others queue.
+
+    The first round reads nothing and the last leaves NICs idle one by one: of 50 rounds, 5 % for basic, 8 % for the larger pool.
+    """
+    prefill_nodes, decode_nodes = shape
+    cluster = {"prefill_nodes": prefill_nodes, "decode_nodes": decode_nodes, "gpus_per_node": 1, "storage_gbps": 1}
+    workload = {"source": equal_trace(24, 50, 16_000, 20, 2), "agents": 24}
+    for system, nodes, slack in (("basic", prefill_nodes, 0.05), ("layerwise", prefill_nodes, 0.05), ("dualpath", sum(shape), 0.08)):
+        values = run(system, model, cluster, workload)
+        least_s = values["storage_bytes"]["read"] / (nodes * 1e9 / 8)
+        assert least_s < values["jct_s"] < least_s * (1 + slack)
+        assert values["bottleneck"] in (("prefill SNIC", "decode SNIC") if system == "dualpath" else ("prefill SNIC",))
+        assert 1 - slack < snic_utilization(values) <= 1
+
+
+def test_storage_bound_pairs_are_equal(equal_trace: Callable[..., str]) -> None:
+    """Law 9 and row R8: only the number of storage NICs that may read decides, within 5 %. Mutant: decode nodes help basic."""
+    workload = {"source": equal_trace(24, 50, 16_000, 20, 2), "agents": 24}
+
+    def jct(system: str, prefill_nodes: int, decode_nodes: int) -> float:
+        cluster = {"prefill_nodes": prefill_nodes, "decode_nodes": decode_nodes, "gpus_per_node": 1, "storage_gbps": 1}
+        return float(run(system, "ds-27b", cluster, workload)["jct_s"])
+
+    assert jct("basic", 1, 1) == pytest.approx(jct("basic", 1, 2), rel=0.05)
+    assert jct("dualpath", 1, 1) == pytest.approx(jct("basic", 2, 1), rel=0.05)
+    assert jct("dualpath", 2, 1) == pytest.approx(jct("dualpath", 1, 2), rel=0.05)
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (1, 2), (4, 4)], ids=lambda shape: "{}P{}D".format(*shape))
+def test_round_robin_over_both_sides_uses_every_storage_nic(equal_trace: Callable[..., str], shape: tuple[int, int]) -> None:
+    """Law 9: half of the reads on each side, spread over its nodes, so the fewer nodes decide. Mutant: nodes that never read.
+
+    Within 10 %: engines and sides are fixed in advance, so queues run dry a little earlier than DualPath's.
+    """
+    cluster = {"prefill_nodes": shape[0], "decode_nodes": shape[1], "gpus_per_node": 1, "storage_gbps": 1}
+    values = run("roundrobin", "ds-27b", cluster, {"source": equal_trace(24, 50, 16_000, 20, 2), "agents": 24})
+    least_s = values["storage_bytes"]["read"] / 2 / (min(shape) * 1e9 / 8)
+    assert least_s < values["jct_s"] < 1.1 * least_s
+
+
+def test_dual_path_wins_where_storage_decides() -> None:
+    """Row R5's shape at an eighth of its size. Mutant: the second path is closed, or pays for itself twice."""
+    cluster = {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": 1, "storage_gbps": 20}
+    workload = {"source": "paper-64k", "agents": 24}
+    basic, dualpath = (run(system, "ds-27b", cluster, workload) for system in ("basic", "dualpath"))
+    assert snic_utilization(basic) > 0.8
+    assert 1.3 < basic["jct_s"] / dualpath["jct_s"] <= 2
+
+
+STORED = ("basic", "layerwise", "roundrobin", "dualpath")
+NOISE = 0.01
+"""What another order of the same events may cost; round robin's, with nodes added, more (below)."""
+
+
+@settings(max_examples=25)
+@given(
+    system=st.sampled_from(STORED),
+    model=st.sampled_from(["ds-27b", "qwen-32b"]),
+    shape=st.tuples(st.integers(1, 2), st.integers(1, 3)),
+    more=st.floats(1.2, 5),
+    seed=st.integers(0, 50),
+)
+def test_more_storage_bandwidth_never_hurts(system: str, model: str, shape: tuple[int, int], more: float, seed: int) -> None:
+    """Law 10. Mutant: a rate used as a time, or a read queue that a faster NIC lengthens."""
+    storage_gbps = 2.0 if model == "ds-27b" else 20.0
+    workload = {"source": "paper-32k", "agents": 8}
+    cluster = {"prefill_nodes": shape[0], "decode_nodes": shape[1], "gpus_per_node": 2}
+    slow, fast = (run(system, model, cluster | {"storage_gbps": rate}, workload, seed=seed) for rate in (storage_gbps, storage_gbps * more))
+    assert snic_utilization(slow) > 0.4, "storage was not contended"
+    assert fast["jct_s"] <= slow["jct_s"] * (1 + NOISE)
+
+
+@settings(max_examples=20)
+@given(
+    system=st.sampled_from(STORED),
+    model=st.sampled_from(["ds-27b", "qwen-32b"]),
+    decode_nodes=st.integers(1, 3),
+    seed=st.integers(0, 50),
+)
+def test_more_decode_nodes_never_hurt(system: str, model: str, decode_nodes: int, seed: int) -> None:
+    """Law 10. Mutant: reads follow the number of decode nodes and not their queues; HBM or buffers of new nodes stay unused.
+
+    Round robin may lose up to 5 %: the sides alternate against another period.
+    """
+    cluster = {"prefill_nodes": 1, "gpus_per_node": 2, "storage_gbps": 2 if model == "ds-27b" else 20}
+    workload = {"source": "paper-32k", "agents": 8}
+    few, many = (run(system, model, cluster | {"decode_nodes": nodes}, workload, seed=seed) for nodes in (decode_nodes, decode_nodes + 1))
+    assert snic_utilization(few) > 0.4, "storage was not contended"
+    assert many["jct_s"] <= few["jct_s"] * (1 + (0.05 if system == "roundrobin" else NOISE))
+
+
+@settings(max_examples=15)
+@given(system=st.sampled_from(STORED), model=st.sampled_from(["ds-27b", "qwen-32b"]), seed=st.integers(0, 50))
+def test_fewer_bytes_a_hit_never_hurt(system: str, model: str, seed: int) -> None:
+    """Law 10: the same hits and FLOPs in half the bytes; storage-bound, half the time. Mutant: bytes a token are fixed somewhere."""
+    cluster = {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": 2, "storage_gbps": 2 if model == "ds-27b" else 20}
+    workload = {"source": "paper-32k", "agents": 8}
+    large, small = (run(system, model, cluster, workload, seed=seed, kv_dtype=dtype) for dtype in ("bf16", "fp8"))
+    assert snic_utilization(large) > 0.7, "storage was not contended"
+    assert small["storage_bytes"]["read"] == pytest.approx(large["storage_bytes"]["read"] / 2)
+    assert 0.5 * (1 - NOISE) < small["jct_s"] / large["jct_s"] < 0.75
+
+
+@settings(max_examples=12)
+@given(system=st.sampled_from(STORED), fewer=st.floats(0.7, 0.95), seed=st.integers(0, 50))
+def test_a_lower_hit_rate_never_hurts_where_storage_decides(system: str, fewer: float, seed: int) -> None:
+    """Law 10, where the prefill of what is no longer found is small beside the reads. Mutant: ``hit_rate`` moves no bytes."""
+    cluster = {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": 2, "storage_gbps": 2}
+    workload = {"source": "paper-32k", "agents": 8}
+    whole, part = (run(system, "ds-27b", cluster, workload | {"hit_rate": rate}, seed=seed) for rate in (1.0, fewer))
+    assert snic_utilization(whole) > 0.8, "storage was not contended"
+    assert part["storage_bytes"]["read"] < whole["storage_bytes"]["read"] * (fewer + 0.01)
+    assert part["jct_s"] <= whole["jct_s"] * (1 + NOISE)
