@@ -1,8 +1,5 @@
 """The live curves: one table of rows, streamed; a figure for each step that a request goes through."""
 
-# mypy: disable-error-code="no-untyped-call"
-# Constructors of Panel and param carry no annotations.
-
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,8 +1,5 @@
 """The live page of one visitor: controls, race and views, and what happens between them."""
 
-# mypy: disable-error-code="no-untyped-call"
-# Constructors of Panel and param carry no annotations.
-
 from __future__ import annotations
 
 from collections.abc import Iterator

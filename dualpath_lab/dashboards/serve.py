@@ -1,8 +1,5 @@
 """The server behind ``dualpath-lab serve``."""
 
-# mypy: disable-error-code="no-untyped-call"
-# Constructors of Panel and param carry no annotations.
-
 from __future__ import annotations
 
 import socket

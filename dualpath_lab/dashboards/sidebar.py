@@ -1,8 +1,5 @@
 """The controls: a widget for every parameter of the state, each with its unit, default and help."""
 
-# mypy: disable-error-code="no-untyped-call"
-# Constructors of Panel and param carry no annotations.
-
 from __future__ import annotations
 
 from typing import Any

@@ -1,8 +1,5 @@
 """What the page's controls are set to: units, defaults, bounds, help, and the link that carries them all."""
 
-# mypy: disable-error-code="no-untyped-call"
-# Constructors of Panel and param carry no annotations.
-
 from __future__ import annotations
 
 import difflib
