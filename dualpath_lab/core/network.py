@@ -251,10 +251,19 @@ def _fair_rates(flows: Iterable[Flow]) -> tuple[Decided, dict[Link, float]]:
 
 
 def _concerned(link: Link, room: float, decided: Decided) -> list[Flow]:
-    """Flows left out so far that may not keep their rates if the decided ones get theirs."""
+    """Flows left out so far that may not keep their rates if the decided ones get theirs.
+
+    A link that is a flow's bottleneck is full, and nobody on it is faster: those it holds back get what is left or what a faster one has
+    too much, and the fastest give way to a decided flow that it holds back.
+    """
     others = [flow for flow in link.flows if flow not in decided]
+    if not others:
+        return []
+    held_back = [flow for flow in others if flow.bottleneck is link]
     if room > _FULL * link.capacity:
-        return [flow for flow in others if flow.bottleneck is link]
-    slowest = min((decided[flow][0] for flow in link.flows if flow in decided and decided[flow][1] is link), default=inf)
-    fastest = max((flow.rate for flow in others), default=0.0)
-    return [flow for flow in others if flow.rate == fastest] if fastest > slowest * (1 + _FULL) else []
+        return held_back
+    here = [decided[flow] for flow in link.flows if flow in decided]
+    most = max(rate for rate, _ in here) * (1 - _FULL)
+    least = min((rate for rate, bottleneck in here if bottleneck is link), default=inf) * (1 + _FULL)
+    fastest = max(flow.rate for flow in others)
+    return [flow for flow in held_back if flow.rate < most] + [flow for flow in others if flow.rate == fastest > least]
