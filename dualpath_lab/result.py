@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dualpath_lab.core.network import Link
+from dualpath_lab.core.observer import prefill_compute
 from dualpath_lab.core.simulation import Simulation
 
 if TYPE_CHECKING:
@@ -195,6 +196,6 @@ def _bottleneck(simulation: Simulation, links: list[dict[str, Any]]) -> str:
     busy = {name: 0.0 for name, _ in by_kind}
     for (name, _), utilizations in by_kind.items():
         busy[name] = max(busy[name], sum(utilizations) / len(utilizations))
-    groups = simulation.cluster.prefill_groups
-    busy["prefill compute"] = sum(group.compute.total for group in groups) / (len(groups) * simulation.now) if simulation.now else 0.0
+    compute = prefill_compute(simulation)
+    busy["prefill compute"] = float(compute.mean()) if len(compute) else 0.0
     return max(busy, key=busy.__getitem__)

@@ -19,6 +19,9 @@ from dualpath_lab.units import gbps_to_bytes_per_s, gbytes_to_bytes
 System = Literal["basic", "layerwise", "roundrobin", "dualpath", "oracle"]
 SYSTEMS: tuple[str, ...] = get_args(System)
 
+_NOT_YAML = (yaml.YAMLError, ValueError, AttributeError, RecursionError)
+"""What PyYAML raises: its own error, and what its constructors let through for impossible dates, numbers, tags and nesting."""
+
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
@@ -117,7 +120,7 @@ class Scenario(_Part):
     horizon_s: float | None = Field(None, gt=0)
     seed: int = Field(0, ge=0, le=2**32 - 1)
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -157,7 +160,7 @@ def load_scenario(path: str | Path | None = None, assignments: Iterable[str] = (
             raise ScenarioError(f"--set takes KEY=VALUE, got {assignment!r}.")
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError:
+        except _NOT_YAML:
             value = text
         _assign(values, key.strip(), value)
     return Scenario(**values)
@@ -168,7 +171,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ScenarioError(f"Scenario file {str(path)!r} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except _NOT_YAML as error:
         raise ScenarioError(f"Scenario file {str(path)!r} is not YAML: {' '.join(str(error).split())}.") from None
     if values is None:
         return {}

@@ -78,7 +78,9 @@ def latency(simulation: Simulation, first_bin: int = 0) -> dict[str, Floats]:
 
 
 def prefill_compute(simulation: Simulation, first_bin: int = 0) -> Floats:
-    """Share of time that the prefill groups compute, a value for each bin that is over; a forward counts once it has ended.
+    """Share of time that the prefill groups compute, a value for each bin that is over.
+
+    A forward counts with the work of its mean engine, spread over the time it needs without transfers.
 
     Returns
     -------

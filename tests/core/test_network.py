@@ -227,7 +227,6 @@ def test_a_flow_on_links_of_two_groups_sees_both(bench: Bench) -> None:
     assert bench.run() == {"kv": pytest.approx(15)}
 
 
-# Known to fail: F takes 11.25 and leaves G at 10.
 @pytest.mark.parametrize("order", ["FGHKQ", "FGKQH", "QKHGF"])
 def test_a_change_that_arrives_by_two_ways_is_shared_by_all_it_reaches(bench: Bench, order: str) -> None:
     """Law 5: when Q ends, K rises, so H falls, and what H leaves belongs to F and G alike: (30 - 17.5 / 2) / 2 each.

@@ -232,7 +232,6 @@ def test_any_assignment_is_a_scenario_or_a_scenario_error(key: str, text: str) -
     is_refused_politely(lambda: load_scenario(None, [text]))
 
 
-# Known to fail: ValueError, AttributeError or RecursionError from inside the YAML library.
 @pytest.mark.parametrize(
     "text",
     ["2001-99-99", "0b_", "0x_", "9" * 5000, "[" * 3000, "!!int x", "!!timestamp x", "*a", "&a [*a]", "\x00", "!!python/name:os.system"],
@@ -246,7 +245,6 @@ def test_texts_that_yaml_itself_stumbles_over(tmp_path: Path, text: str) -> None
     is_refused_politely(lambda: load_scenario(path))
 
 
-# Known to fail: a TypeError of the constructor, here and wherever a drawn key is "self".
 def test_a_key_named_like_a_parameter_of_python_is_unknown(tmp_path: Path) -> None:
     """Mutant: it reaches the constructor as its own argument."""
     path = tmp_path / "scenario.yaml"
