@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from dualpath_lab.units import gbps_to_bytes_per_s, gbytes_to_bytes
 
-System = Literal["basic", "layerwise", "roundrobin", "dualpath", "oracle"]
+System = Literal["basic", "layerwise", "roundrobin", "dualpath", "split", "oracle"]
 SYSTEMS: tuple[str, ...] = get_args(System)
 
 _NOT_YAML = (yaml.YAMLError, ValueError, AttributeError, RecursionError)
@@ -84,6 +84,15 @@ class Traffic(_Part):
     model_share: float | None = Field(None, ge=0, le=0.99)
 
 
+class Mechanisms(_Part):
+    """Switches for the ablation: turns one mechanism of the system on or off; None leaves it as the system has it."""
+
+    layerwise: bool | None = None
+    dual_path: bool | None = None
+    adaptive: bool | None = None
+    compute_quota: bool | None = None
+
+
 class Slo(_Part):
     """Service-level objective of online serving."""
 
@@ -102,7 +111,7 @@ class Scenario(_Part):
         Storage type of the KV-cache; the model's own when left out.
     system : str
         One of ``SYSTEMS`` (reference section 10).
-    cluster, workload, traffic, slo
+    cluster, workload, mechanisms, traffic, slo
         The parts; mappings are validated into them.
     horizon_s : float, optional
         Stop after this much simulated time.
@@ -115,6 +124,7 @@ class Scenario(_Part):
     system: System = "dualpath"
     cluster: Cluster = Cluster()
     workload: WorkloadSpec = WorkloadSpec()
+    mechanisms: Mechanisms = Mechanisms()
     traffic: Traffic = Traffic()
     slo: Slo = Slo()
     horizon_s: float | None = Field(None, gt=0)

@@ -5,6 +5,8 @@ Every copy to or from a GPU crosses that GPU's compute NIC; a local copy (DRAM <
     prefill side: storage -> PE buffer | PE buffer -> PE HBM | hit + miss: PE HBM -> DE buffer | DE buffer -> DE HBM
     decode side:  storage -> DE buffer | DE buffer -> PE HBM |       miss: PE HBM -> DE buffer | DE buffer -> DE HBM
 
+Each hit token takes one of the two paths; a turn's tokens may be split over both.
+
 The two middle steps stream layer by layer beside the computation; :class:`WholeLoader` does them before and after it instead.
 
 Simplifications: submitting a copy costs nothing, the answer's blocks are written back together when the turn ends, and the HBM that
@@ -27,7 +29,7 @@ ForwardLoad = tuple[dict[Link, int], float]
 
 
 class Loader:
-    """Layer-wise loading over whichever side the scheduler chose.
+    """Layer-wise loading over whichever sides the scheduler chose.
 
     Parameters
     ----------
@@ -46,11 +48,15 @@ class Loader:
         """Bring the hit tokens of a placed turn within reach of its prefill engine, then let that engine have it."""
         if turn.hit == 0:
             self._ready(turn)
-        elif turn.side == "prefill":
-            turn.pe.node.reads.read(turn, turn.hit_bytes, self._ready)
-        else:
+        elif turn.decode_read == 0:
+            self._read(turn, decode_buffer_bytes=0)
+        elif turn.prefill_read == 0:
             turn.asked = turn.admitted = True
-            turn.de.node.reads.read(turn, turn.prompt_bytes, self._ready)
+            self._read(turn, decode_buffer_bytes=turn.prompt_bytes)
+        else:
+            # A read over both sides takes its room on the decode side before it queues on either, lest two of them wait for each other.
+            turn.asked = turn.admitted = True
+            turn.de.node.buffer.take(turn.prompt_bytes, lambda: self._read(turn, decode_buffer_bytes=0))
 
     def admit(self, turn: Turn) -> bool:
         """Whether a forward may take the turn: its KV-cache needs room in the decode node's buffer, which is asked for the first time.
@@ -70,14 +76,14 @@ class Loader:
             pe, de = turn.pe, turn.de
             store_bytes = tokens * self._kv_bytes
             if cached == turn.hit and turn.hit:
+                prefill_bytes = turn.prefill_read * self._kv_bytes
+                decode_bytes = turn.hit_bytes - prefill_bytes
                 load[pe.cnic_rx] += turn.hit_bytes
-                if turn.side == "prefill":
-                    load[pe.node.dram] += turn.hit_bytes
-                    load[pe.cnic_tx] += turn.hit_bytes
-                    store_bytes += turn.hit_bytes
-                else:
-                    load[de.node.dram] += turn.hit_bytes
-                    load[de.cnic_tx] += turn.hit_bytes
+                load[pe.node.dram] += prefill_bytes
+                load[pe.cnic_tx] += prefill_bytes
+                load[de.node.dram] += decode_bytes
+                load[de.cnic_tx] += decode_bytes
+                store_bytes += prefill_bytes
             load[pe.cnic_tx] += store_bytes
             load[de.cnic_rx] += store_bytes
             load[de.node.dram] += store_bytes
@@ -86,8 +92,8 @@ class Loader:
 
     def loaded(self, turn: Turn) -> None:
         """The turn's first forward is over: its hit tokens have left the prefill node's buffer."""
-        if turn.side == "prefill" and turn.hit:
-            turn.pe.node.buffer.give_back(turn.hit_bytes)
+        if turn.prefill_read:
+            turn.pe.node.buffer.give_back(turn.prefill_read * self._kv_bytes)
 
     def prefilled(self, turn: Turn) -> None:
         """The turn's last forward is over: its KV-cache is complete in the decode node's buffer; bring it to the decode engine."""
@@ -105,6 +111,23 @@ class Loader:
         written = (turn.tokens // BLOCK_TOKENS * BLOCK_TOKENS - turn.hit) * self._kv_bytes
         de = turn.de
         self._network.start({de.cnic_tx: written, de.cnic_rx: written, de.node.dram: 2 * written, de.node.snic_tx: written}, then)
+
+    def _read(self, turn: Turn, decode_buffer_bytes: int) -> None:
+        """Read on each side what it has to read; the turn is ready when both are done."""
+        reads = [
+            (turn.pe.node, turn.prefill_read, turn.prefill_read * self._kv_bytes),
+            (turn.de.node, turn.decode_read, decode_buffer_bytes),
+        ]
+        turn.reads_left = sum(tokens > 0 for _, tokens, _ in reads)
+
+        def done() -> None:
+            turn.reads_left -= 1
+            if not turn.reads_left:
+                self._ready(turn)
+
+        for node, tokens, buffer_bytes in reads:
+            if tokens:
+                node.reads.read(tokens, tokens * self._kv_bytes, buffer_bytes, done)
 
     def _admitted(self, turn: Turn) -> None:
         turn.admitted = True
@@ -124,15 +147,15 @@ class WholeLoader(Loader):
 
     def begin(self, turn: Turn) -> None:
         """Take HBM, read, copy the hit tokens into HBM, then let the prefill engine have the turn."""
-        turn.pe.hbm.take(turn.prompt_bytes, lambda: self._read(turn))
+        turn.pe.hbm.take(turn.prompt_bytes, lambda: self._read_whole(turn))
 
     def admit(self, turn: Turn) -> bool:
         """Always: the KV-cache stays in HBM until after the forward."""
         return True
 
-    def _read(self, turn: Turn) -> None:
+    def _read_whole(self, turn: Turn) -> None:
         if turn.hit:
-            turn.pe.node.reads.read(turn, turn.hit_bytes, self._to_hbm)
+            turn.pe.node.reads.read(turn.hit, turn.hit_bytes, turn.hit_bytes, lambda: self._to_hbm(turn))
         else:
             self._ready(turn)
 

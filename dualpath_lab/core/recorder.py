@@ -59,14 +59,16 @@ class Series:
 class TurnLog:
     """One row for each finished turn, in the order in which they finished; a column is an array.
 
-    Times are in s since the run began; ``side_decode`` is 1 where the decode node read from storage.
+    Times are in s since the run began; ``prefill_read`` are the hit tokens that the prefill node read from
+    storage, and ``seen_...`` what the scheduler saw when it placed the turn (tokens of the engines, read queues of their nodes).
     """
 
-    WHOLE = ("agent", "row", "hit", "computed", "generate", "pe", "de", "side_decode")
+    WHOLE = ("agent", "row", "hit", "computed", "generate", "pe", "de", "prefill_read")
+    SEEN = ("seen_pe", "seen_de", "seen_prefill_queue", "seen_decode_queue")
     TIMES = ("submitted", "placed", "read", "prefill_started", "prefill_ended", "first_token", "second_token", "finished")
 
     def __init__(self) -> None:
-        self.whole = {name: array("q") for name in self.WHOLE}
+        self.whole = {name: array("q") for name in (*self.WHOLE, *self.SEEN)}
         self.times = {name: array("d") for name in self.TIMES}
 
     def __len__(self) -> int:
@@ -82,7 +84,9 @@ class TurnLog:
         whole["generate"].append(turn.generate)
         whole["pe"].append(turn.pe.index)
         whole["de"].append(turn.de.index)
-        whole["side_decode"].append(turn.side == "decode")
+        whole["prefill_read"].append(turn.prefill_read)
+        for name, tokens in zip(self.SEEN, turn.seen, strict=True):
+            whole[name].append(tokens)
         times["submitted"].append(turn.submitted)
         times["placed"].append(turn.placed)
         times["read"].append(turn.read)

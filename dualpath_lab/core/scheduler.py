@@ -10,11 +10,14 @@ from typing import Protocol, TypeVar
 from dualpath_lab.core.cluster import Cluster
 from dualpath_lab.core.engines import DecodeEngine, PrefillEngine
 from dualpath_lab.core.turn import Turn
+from dualpath_lab.workload import BLOCK_TOKENS
 
 Kind = TypeVar("Kind")
 
 Place = Callable[[Turn], None]
-"""Called once for each turn, when ``pe``, ``de`` and ``side`` are set and the decode engine's HBM is taken."""
+"""Called once for each turn, when ``pe``, ``de`` and ``prefill_read`` are set and the decode engine's HBM is taken."""
+
+ChooseSide = Callable[[Turn], None]
 
 Z_SLACK = 1.05
 """Published (section 7): how far over the mean an engine's tokens may go in phase 2."""
@@ -58,7 +61,8 @@ class RoundRobin:
         self.waiting += 1
         turn.pe = self._prefill[number % len(self._prefill)]
         turn.de = self._decode[number % len(self._decode)]
-        turn.side = "decode" if self._both_sides and self._round(number) % 2 else "prefill"
+        if self._both_sides and self._round(number) % 2:
+            turn.prefill_read = 0
 
         def granted() -> None:
             self.waiting -= 1
@@ -84,23 +88,43 @@ class RoundRobin:
         """Nothing: the engine's memory serves those who wait."""
 
 
+def read_on_prefill_side(turn: Turn) -> None:
+    """All of it through the prefill node, as without a second path."""
+    turn.prefill_read = turn.hit
+
+
+def read_on_shorter_queue(turn: Turn) -> None:
+    """All of it on the side whose node has the shorter read queue; the prefill side where they are equal."""
+    turn.prefill_read = 0 if turn.de.node.reads.tokens < turn.pe.node.reads.tokens else turn.hit
+
+
+def split_read(turn: Turn) -> None:
+    """Divided, in whole blocks, so that both read queues come to the same length, as far as this one read can make them."""
+    prefill_queue, decode_queue = turn.pe.node.reads.tokens, turn.de.node.reads.tokens
+    blocks = round((turn.hit + decode_queue - prefill_queue) / 2 / BLOCK_TOKENS)
+    turn.prefill_read = min(max(blocks * BLOCK_TOKENS, 0), turn.hit)
+
+
 class Adaptive:
     """The paper's scheduler.
 
     A turn joins a global prefill queue and, through the decode group of fewest tokens (phase 1), that group's private queue. It is placed
-    once both queues have given it an engine, and is then read on the side with the shorter read queue.
+    once both queues have given it an engine; only then is it chosen which side reads how much.
 
     Parameters
     ----------
+    choose_side : callable
+        Sets ``prefill_read`` of a turn whose engines are known.
     alpha_tokens : float
         A longer read queue is long.
     beta_tokens : float
         An engine with more tokens is overloaded.
     """
 
-    def __init__(self, cluster: Cluster, place: Place, alpha_tokens: float, beta_tokens: float) -> None:
+    def __init__(self, cluster: Cluster, place: Place, choose_side: ChooseSide, alpha_tokens: float, beta_tokens: float) -> None:
         self._cluster = cluster
         self._place = place
+        self._choose_side = choose_side
         self._alpha = alpha_tokens
         self._beta = beta_tokens
         self._prefill_queue: deque[Turn] = deque()
@@ -190,7 +214,7 @@ class Adaptive:
             return
         self._half_placed.remove(turn)
         self.waiting -= 1
-        turn.side = "decode" if turn.de.node.reads.tokens < turn.pe.node.reads.tokens else "prefill"
+        self._choose_side(turn)
         self._place(turn)
 
 

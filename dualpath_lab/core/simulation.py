@@ -13,13 +13,11 @@ from simpy.events import Event
 
 from dualpath_lab import calibration
 from dualpath_lab.core.alarm import Alarm
-from dualpath_lab.core.batching import Batching, ComputeQuota, TokenBudget
 from dualpath_lab.core.cluster import Cluster
 from dualpath_lab.core.engines import PrefillGroup
-from dualpath_lab.core.loader import Loader, NoLoader, WholeLoader
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.recorder import TurnLog
-from dualpath_lab.core.scheduler import Adaptive, RoundRobin, Scheduler
+from dualpath_lab.core.systems import make_batching, make_loader, make_scheduler, mechanisms
 from dualpath_lab.core.turn import Turn, hit_tokens
 from dualpath_lab.models import Model, load_model
 from dualpath_lab.scenario import Scenario, ScenarioError
@@ -89,10 +87,17 @@ class Simulation:
         kv_bytes = self.model.kv_bytes_per_token
         prompts = self.workload.context + self.workload.append
         largest_prompt_bytes = int(prompts.max()) * kv_bytes
-        self.cluster = Cluster(scenario, self.model, largest_prompt_bytes, _batching(scenario, self.model), self._env, self.network)
+        chosen = mechanisms(scenario)
+        self.cluster = Cluster(scenario, self.model, largest_prompt_bytes, make_batching(chosen, self.model), self._env, self.network)
         self._check_memory(largest_prompt_bytes, int((prompts + self.workload.generate).max()) * kv_bytes)
-        self._loader = _loader_class(scenario)(self._env, self.network, kv_bytes)
-        self.scheduler = self._make_scheduler()
+        self._loader = make_loader(chosen)(self._env, self.network, kv_bytes)
+        self.scheduler = make_scheduler(
+            chosen,
+            self.cluster,
+            self._place,
+            read_tokens_per_s=scenario.cluster.storage_bytes_per_s / kv_bytes,
+            prefill_tokens_per_s=_prefill_tokens_per_s(self.model, self.workload),
+        )
         for prefill_group in self.cluster.prefill_groups:
             prefill_group.loader = self._loader
             prefill_group.forward_ended = self._forward_ended
@@ -150,6 +155,7 @@ class Simulation:
 
     def _place(self, turn: Turn) -> None:
         turn.placed = self._env.now
+        turn.seen = (turn.pe.tokens, turn.de.tokens, turn.pe.node.reads.tokens, turn.de.node.reads.tokens)
         self._loader.begin(turn)
 
     def _forward_ended(self, group: PrefillGroup) -> None:
@@ -175,18 +181,6 @@ class Simulation:
         else:
             self._submit(turn.agent, row)
 
-    def _make_scheduler(self) -> Scheduler:
-        system = self.scenario.system
-        if system in ("basic", "layerwise", "roundrobin"):
-            return RoundRobin(self.cluster, self._place, both_sides=system == "roundrobin")
-        read_tokens_per_s = self.scenario.cluster.storage_bytes_per_s / self.model.kv_bytes_per_token
-        return Adaptive(
-            self.cluster,
-            self._place,
-            alpha_tokens=calibration.ALPHA_S * read_tokens_per_s,
-            beta_tokens=calibration.BETA_S * _prefill_tokens_per_s(self.model, self.workload),
-        )
-
     def _check_memory(self, largest_prompt_bytes: int, largest_turn_bytes: int) -> None:
         cluster = self.cluster
         for what, size, room in (
@@ -200,16 +194,6 @@ class Simulation:
                     f"longest {what} takes {size / 1e9:.3g} GB, and there is room for {room / 1e9:.3g} GB in a "
                     f"{'node' if room == cluster.buffer_bytes else 'GPU'} (cluster.buffer_gbytes, cluster.hbm_gbytes)."
                 )
-
-
-def _loader_class(scenario: Scenario) -> type[Loader]:
-    return {"basic": WholeLoader, "oracle": NoLoader}.get(scenario.system, Loader)
-
-
-def _batching(scenario: Scenario, model: Model) -> Batching:
-    if scenario.system in ("dualpath", "oracle"):
-        return ComputeQuota(model, calibration.ATTENTION_FLOPS_PER_S, calibration.COMPUTE_QUOTA_S)
-    return TokenBudget(model, calibration.FIFO_FORWARD_TOKENS)
 
 
 def _prefill_tokens_per_s(model: Model, workload: Workload) -> float:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dualpath_lab.core.cluster import Node
     from dualpath_lab.core.network import Network
-    from dualpath_lab.core.turn import Turn
 
 
 class ReadQueue:
@@ -29,14 +28,14 @@ class ReadQueue:
     def __init__(self, node: Node, network: Network) -> None:
         self._node = node
         self._network = network
-        self._waiting: deque[tuple[Turn, int, Callable[[Turn], None]]] = deque()
+        self._waiting: deque[tuple[int, int, int, Callable[[], None]]] = deque()
         self._busy = False
         self.tokens = 0
 
-    def read(self, turn: Turn, buffer_bytes: int, then: Callable[[Turn], None]) -> None:
-        """Read the turn's hit tokens into the node's buffer, of which it takes ``buffer_bytes``, and call ``then``."""
-        self.tokens += turn.hit
-        self._waiting.append((turn, buffer_bytes, then))
+    def read(self, tokens: int, read_bytes: int, buffer_bytes: int, then: Callable[[], None]) -> None:
+        """Read the KV-cache of ``tokens`` into the node's buffer, once it has room for ``buffer_bytes`` more, and call ``then``."""
+        self.tokens += tokens
+        self._waiting.append((tokens, read_bytes, buffer_bytes, then))
         if not self._busy:
             self._next()
 
@@ -44,12 +43,12 @@ class ReadQueue:
         self._busy = bool(self._waiting)
         if not self._busy:
             return
-        turn, buffer_bytes, then = self._waiting.popleft()
+        tokens, read_bytes, buffer_bytes, then = self._waiting.popleft()
         node = self._node
 
         def done() -> None:
-            self.tokens -= turn.hit
+            self.tokens -= tokens
             self._next()
-            then(turn)
+            then()
 
-        node.buffer.take(buffer_bytes, lambda: self._network.start({node.snic_rx: turn.hit_bytes, node.dram: turn.hit_bytes}, done))
+        node.buffer.take(buffer_bytes, lambda: self._network.start({node.snic_rx: read_bytes, node.dram: read_bytes}, done))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from dualpath_lab.workload import BLOCK_TOKENS
 
 if TYPE_CHECKING:
     from dualpath_lab.core.engines import DecodeEngine, PrefillEngine
-
-Side = Literal["prefill", "decode"]
 
 
 class Turn:
@@ -24,8 +22,13 @@ class Turn:
     hit_bytes, prompt_bytes, hbm_bytes : int
         KV-cache of the hit tokens, of the whole prompt, and of prompt and answer together.
     pe, de : engines chosen by the scheduler
-    side : {"prefill", "decode"}
-        Whose node reads the hit tokens from storage.
+    prefill_read : int
+        Hit tokens that the prefill node reads from storage; the decode node reads the others.
+    reads_left : int
+        Reads that are still to come.
+    seen : tuple of int
+        What the scheduler saw when it placed the turn: tokens of the prefill and of the decode engine, then the read queues (tokens) of
+        the prefill and of the decode node.
     asked, admitted : bool
         Whether room in the decode node's buffer was asked for, and granted.
     prefilled : int
@@ -49,19 +52,20 @@ class Turn:
         "pe",
         "placed",
         "prefill_ended",
+        "prefill_read",
         "prefill_started",
         "prefilled",
         "prompt_bytes",
         "read",
+        "reads_left",
         "row",
         "second_token",
-        "side",
+        "seen",
         "submitted",
     )
 
     pe: PrefillEngine
     de: DecodeEngine
-    side: Side
 
     def __init__(self, agent: int, row: int, hit: int, computed: int, generate: int, kv_bytes_per_token: int) -> None:
         self.agent = agent
@@ -72,12 +76,19 @@ class Turn:
         self.hit_bytes = hit * kv_bytes_per_token
         self.prompt_bytes = (hit + computed) * kv_bytes_per_token
         self.hbm_bytes = self.tokens * kv_bytes_per_token
-        self.side = "prefill"
+        self.prefill_read = hit
+        self.reads_left = 0
+        self.seen = (0, 0, 0, 0)
         self.asked = self.admitted = False
         self.prefilled = 0
         self.submitted = self.placed = self.read = 0.0
         self.prefill_started = self.prefill_ended = 0.0
         self.first_token = self.second_token = self.finished = 0.0
+
+    @property
+    def decode_read(self) -> int:
+        """Hit tokens that the decode node reads from storage."""
+        return self.hit - self.prefill_read
 
     @property
     def prompt(self) -> int:
