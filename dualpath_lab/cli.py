@@ -12,6 +12,7 @@ from dualpath_lab import models, theory, workload
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.scenario import Scenario, ScenarioError, load_scenario
 from dualpath_lab.studies.compare import Comparison, compare
+from dualpath_lab.studies.reproduce import as_markdown, reproduce
 from dualpath_lab.studies.run import Progress, simulate
 
 BAD_INPUT = 2
@@ -53,6 +54,11 @@ def _parser() -> argparse.ArgumentParser:
     comparison = _command(commands, "compare", _compare, "run one workload through several systems")
     _add_scenario(comparison)
     comparison.add_argument("--systems", required=True, type=_names, metavar="A,B,C", help="the first is what speed-ups are measured from")
+
+    published = _command(commands, "reproduce", _reproduce, "set the published results beside ours (minutes)")
+    published.add_argument("rows", nargs="*", metavar="ROW", help="such as R1 R7; all but the slowest when left out")
+    published.add_argument("--seed", type=_seed, default=0, help="seed of the runs (default 0)")
+    published.add_argument("--processes", type=_processes, help="runs at a time (default: as many as there are processors)")
 
     model = _command(commands, "model", _model, "KV-cache and FLOPs of a model")
     model.add_argument("model", metavar="MODEL", help="preset or path of a config.json")
@@ -114,6 +120,14 @@ def _tokens(text: str) -> int:
     return _whole_number(text, 1, 1e9)
 
 
+def _seed(text: str) -> int:
+    return _whole_number(text, 0, 2**32 - 1)
+
+
+def _processes(text: str) -> int:
+    return _whole_number(text, 1, 1024)
+
+
 def _scenario(options: argparse.Namespace) -> Scenario:
     return load_scenario(options.scenario, options.settings)
 
@@ -157,6 +171,14 @@ def _comparison_text(comparison: Comparison) -> str:
     first = next(iter(comparison.runs))
     ratios = (f"{system} {'-' if ratio is None else f'{ratio:.3g}x'}" for system, ratio in comparison.speedups().items())
     return "\n".join([*lines, f"speed-up over {first}: {', '.join(ratios)}"])
+
+
+def _reproduce(options: argparse.Namespace) -> None:
+    rows = reproduce(options.rows, options.seed, options.processes)
+    if options.json:
+        _print_json(rows)
+    else:
+        print(as_markdown(rows))
 
 
 def _model(options: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 from typing import Any, Literal
 
 from dualpath_lab.core.simulation import Simulation
@@ -93,6 +94,27 @@ def reproduce(rows: Sequence[str] = (), seed: int = 0, processes: int | None = N
     chosen = [row for row in table if (row.row in rows if rows else row.row not in SLOW)]
     outcomes = _run_all({job: None for row in chosen for job in row.jobs}, seed, processes)
     return [_compared(row, outcomes) for row in chosen]
+
+
+def as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as a table, and below it the median and the largest error of the predicted numbers."""
+    lines = ["| row | what | published | simulated | error | use |", "| --- | --- | --- | --- | --- | --- |"]
+    for row in rows:
+        error = "" if row["relative_error"] is None else f"{row['relative_error']:+.1%}"
+        published, simulated = _text(row["published"]), _text(row["simulated"])
+        lines.append(f"| {row['row']} | {row['what']} | {published} | {simulated} | {error} | {row['use']} |")
+    errors = [abs(row["relative_error"]) for row in rows if row["use"] == "predict" and row["relative_error"] is not None]
+    if errors:
+        lines += ["", f"Predicted numbers: median error {median(errors):.1%}, largest {max(errors):.1%}."]
+    return "\n".join(lines)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "holds" if value else "fails"
+    if isinstance(value, list):
+        return " to ".join(_text(end) for end in value)
+    return value if isinstance(value, str) else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 SLOW = ("R2",)
