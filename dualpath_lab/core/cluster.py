@@ -10,9 +10,11 @@ from simpy import Environment
 
 from dualpath_lab import calibration
 from dualpath_lab.core.batching import Batching
-from dualpath_lab.core.engines import DecodeEngine, DecodeGroup, PrefillEngine, PrefillGroup
+from dualpath_lab.core.decode import DecodeGroup
+from dualpath_lab.core.engines import DecodeEngine, PrefillEngine
 from dualpath_lab.core.memory import Memory
 from dualpath_lab.core.network import Link, Network
+from dualpath_lab.core.prefill import PrefillGroup
 from dualpath_lab.core.storage import ReadQueue
 from dualpath_lab.models import Model
 from dualpath_lab.scenario import Scenario, ScenarioError

@@ -9,8 +9,9 @@ Each hit token takes one of the two paths; a turn's tokens may be split over bot
 
 The two middle steps stream layer by layer beside the computation; :class:`WholeLoader` does them before and after it instead.
 
-Simplifications: submitting a copy costs nothing, the answer's blocks are written back together when the turn ends, and the HBM that
-one layer's KV-cache takes under layer-wise prefill is not counted.
+During decode each block is written to storage as soon as it is full: DE HBM -> DE DRAM -> storage.
+
+Simplifications: submitting a copy costs nothing, and the HBM that one layer's KV-cache takes under layer-wise prefill is not counted.
 """
 
 from __future__ import annotations
@@ -37,26 +38,25 @@ class Loader:
     network : Network
     kv_bytes_per_token : int
         Of all layers.
+    stored : callable
+        Told of each turn that has ended and whose full blocks are all in storage.
     """
 
-    def __init__(self, env: Environment, network: Network, kv_bytes_per_token: int) -> None:
+    def __init__(self, env: Environment, network: Network, kv_bytes_per_token: int, stored: Callable[[Turn], None]) -> None:
         self._env = env
         self._network = network
         self._kv_bytes = kv_bytes_per_token
+        self._stored = stored
 
     def begin(self, turn: Turn) -> None:
         """Bring the hit tokens of a placed turn within reach of its prefill engine, then let that engine have it."""
         if turn.hit == 0:
             self._ready(turn)
-        elif turn.decode_read == 0:
-            self._read(turn, decode_buffer_bytes=0)
-        elif turn.prefill_read == 0:
-            turn.asked = turn.admitted = True
-            self._read(turn, decode_buffer_bytes=turn.prompt_bytes)
+        elif turn.prefill_read:
+            turn.pe.node.reads.read(turn.hit, turn.hit_bytes, turn.hit_bytes, lambda: self._ready(turn))
         else:
-            # A read over both sides takes its room on the decode side before it queues on either, lest two of them wait for each other.
             turn.asked = turn.admitted = True
-            turn.de.node.buffer.take(turn.prompt_bytes, lambda: self._read(turn, decode_buffer_bytes=0))
+            turn.de.node.reads.read(turn.hit, turn.hit_bytes, turn.prompt_bytes, lambda: self._ready(turn))
 
     def admit(self, turn: Turn) -> bool:
         """Whether a forward may take the turn: its KV-cache needs room in the decode node's buffer, which is asked for the first time.
@@ -106,28 +106,30 @@ class Loader:
 
         de.copies.submit({de.node.dram: turn.prompt_bytes, de.cnic_tx: turn.prompt_bytes, de.cnic_rx: turn.prompt_bytes}, arrived)
 
-    def write_back(self, turn: Turn, then: Callable[[], None]) -> None:
-        """Write the blocks that the turn has filled to storage, then call ``then``."""
-        written = (turn.tokens // BLOCK_TOKENS * BLOCK_TOKENS - turn.hit) * self._kv_bytes
+    def decoded(self, turn: Turn, tokens: int) -> None:
+        """The turn has come to ``tokens`` tokens: write the blocks that are newly full to storage."""
+        full = tokens // BLOCK_TOKENS * BLOCK_TOKENS
+        if full <= turn.stored:
+            return
+        size = (full - turn.stored) * self._kv_bytes
+        turn.stored = full
+        turn.writes += 1
         de = turn.de
-        self._network.start({de.cnic_tx: written, de.cnic_rx: written, de.node.dram: 2 * written, de.node.snic_tx: written}, then)
 
-    def _read(self, turn: Turn, decode_buffer_bytes: int) -> None:
-        """Read on each side what it has to read; the turn is ready when both are done."""
-        reads = [
-            (turn.pe.node, turn.prefill_read, turn.prefill_read * self._kv_bytes),
-            (turn.de.node, turn.decode_read, decode_buffer_bytes),
-        ]
-        turn.reads_left = sum(tokens > 0 for _, tokens, _ in reads)
+        def written() -> None:
+            turn.writes -= 1
+            self._settle(turn)
 
-        def done() -> None:
-            turn.reads_left -= 1
-            if not turn.reads_left:
-                self._ready(turn)
+        self._network.start({de.cnic_tx: size, de.cnic_rx: size, de.node.dram: 2 * size, de.node.snic_tx: size}, written)
 
-        for node, tokens, buffer_bytes in reads:
-            if tokens:
-                node.reads.read(tokens, tokens * self._kv_bytes, buffer_bytes, done)
+    def ended(self, turn: Turn) -> None:
+        """The turn's last token is out."""
+        turn.ended = True
+        self._settle(turn)
+
+    def _settle(self, turn: Turn) -> None:
+        if turn.ended and not turn.writes:
+            self._stored(turn)
 
     def _admitted(self, turn: Turn) -> None:
         turn.admitted = True
@@ -140,6 +142,40 @@ class Loader:
 
     def _decode(self, turn: Turn) -> None:
         turn.de.group.join(turn)
+
+
+class SplitLoader(Loader):
+    """Layer-wise loading of reads that may be divided over both sides.
+
+    Room for all of a turn's reads is taken before any of them queues, on the prefill side first: whoever holds room on the decode side
+    then lacks nothing, and no two turns can wait for each other.
+    """
+
+    def begin(self, turn: Turn) -> None:
+        """Take room, read on each side what it has to read, then let the prefill engine have the turn."""
+        prefill_bytes = turn.prefill_read * self._kv_bytes
+        turn.pe.node.buffer.take(prefill_bytes, lambda: self._take_decode_side(turn))
+
+    def _take_decode_side(self, turn: Turn) -> None:
+        if turn.decode_read:
+            turn.asked = turn.admitted = True
+            turn.de.node.buffer.take(turn.prompt_bytes, lambda: self._read(turn))
+        else:
+            self._read(turn)
+
+    def _read(self, turn: Turn) -> None:
+        reads = [(node, tokens) for node, tokens in ((turn.pe.node, turn.prefill_read), (turn.de.node, turn.decode_read)) if tokens]
+        turn.reads_left = len(reads)
+        if not reads:
+            self._ready(turn)
+
+        def done() -> None:
+            turn.reads_left -= 1
+            if not turn.reads_left:
+                self._ready(turn)
+
+        for node, tokens in reads:
+            node.reads.read(tokens, tokens * self._kv_bytes, 0, done)
 
 
 class WholeLoader(Loader):
@@ -212,6 +248,5 @@ class NoLoader(Loader):
         turn.first_token = turn.second_token = self._env.now
         self._decode(turn)
 
-    def write_back(self, turn: Turn, then: Callable[[], None]) -> None:
+    def decoded(self, turn: Turn, tokens: int) -> None:
         """Nothing to write."""
-        then()

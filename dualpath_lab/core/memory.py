@@ -35,7 +35,7 @@ class Memory:
     def take(self, size_bytes: int, then: Callable[[], None], urgent: bool = False) -> None:
         """Call ``then`` as soon as ``size_bytes`` are granted: now, or after everyone who asked before.
 
-        Urgent requests are served before the others.
+        Urgent requests are served before the others; who wants nothing waits for nobody.
 
         Raises
         ------
@@ -44,6 +44,9 @@ class Memory:
         """
         if size_bytes > self.capacity_bytes:
             raise MemoryError(f"{self.name} of {self.capacity_bytes / 1e9:.3g} GB can't ever hold {size_bytes / 1e9:.3g} GB")
+        if not size_bytes:
+            then()
+            return
         (self._urgent if urgent else self._waiting).append((size_bytes, then))
         self._serve()
 

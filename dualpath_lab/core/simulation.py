@@ -14,8 +14,8 @@ from simpy.events import Event
 from dualpath_lab import calibration
 from dualpath_lab.core.alarm import Alarm
 from dualpath_lab.core.cluster import Cluster
-from dualpath_lab.core.engines import PrefillGroup
 from dualpath_lab.core.network import Network
+from dualpath_lab.core.prefill import PrefillGroup
 from dualpath_lab.core.recorder import TurnLog
 from dualpath_lab.core.systems import make_batching, make_loader, make_scheduler, mechanisms
 from dualpath_lab.core.turn import Turn, hit_tokens
@@ -82,6 +82,7 @@ class Simulation:
         self.now = 0.0
         self.events = 0
         self.agents_finished = 0
+        self._under_way: dict[Turn, None] = {}
         self._env = Environment()
         self.network = Network(self._env)
         kv_bytes = self.model.kv_bytes_per_token
@@ -90,7 +91,7 @@ class Simulation:
         chosen = mechanisms(scenario)
         self.cluster = Cluster(scenario, self.model, largest_prompt_bytes, make_batching(chosen, self.model), self._env, self.network)
         self._check_memory(largest_prompt_bytes, int((prompts + self.workload.generate).max()) * kv_bytes)
-        self._loader = make_loader(chosen)(self._env, self.network, kv_bytes)
+        self._loader = make_loader(chosen)(self._env, self.network, kv_bytes, self._stored)
         self.scheduler = make_scheduler(
             chosen,
             self.cluster,
@@ -102,6 +103,7 @@ class Simulation:
             prefill_group.loader = self._loader
             prefill_group.forward_ended = self._forward_ended
         for decode_group in self.cluster.decode_groups:
+            decode_group.loader = self._loader
             decode_group.turn_ended = self._turn_ended
         for agent, arrival_s in enumerate(arrivals):
             first_row = int(self.workload.first_turn[agent])
@@ -121,6 +123,8 @@ class Simulation:
         env, agents = self._env, self.workload.trajectories
         until = min(self.now + seconds, self._horizon_s)
         while self.agents_finished < agents and env.peek() <= until:
+            if env.peek() == inf:
+                raise RuntimeError(f"at {env.now:.6g} s nothing is left to happen, and {agents - self.agents_finished} agents wait")
             env.step()
             self.events += 1
         self.now = env.now if self.agents_finished == agents else until
@@ -144,6 +148,10 @@ class Simulation:
             finished=self.finished,
         )
 
+    def waits(self) -> list[float]:
+        """How long, s, each turn without a first token has waited for it, the longest first."""
+        return [self.now - turn.submitted for turn in self._under_way if turn.first_token == 0]
+
     def _submit(self, agent: int, row: int, _: Event | None = None) -> None:
         workload = self.workload
         context, append = int(workload.context[row]), int(workload.append[row])
@@ -151,6 +159,7 @@ class Simulation:
         hit = hit_tokens(context, append, 1.0 if hit_rate is None else hit_rate)
         turn = Turn(agent, row, hit, context + append - hit, int(workload.generate[row]), self.model.kv_bytes_per_token)
         turn.submitted = self._env.now
+        self._under_way[turn] = None
         self.scheduler.submit(turn)
 
     def _place(self, turn: Turn) -> None:
@@ -166,8 +175,9 @@ class Simulation:
         turn.de.tokens -= turn.tokens
         turn.de.hbm.give_back(turn.hbm_bytes)
         self.log.add(turn)
+        del self._under_way[turn]
         self.scheduler.turn_ended(turn)
-        self._loader.write_back(turn, partial(self._stored, turn))
+        self._loader.ended(turn)
 
     def _stored(self, turn: Turn) -> None:
         """The turn's blocks are in storage: its agent may go on, once the pause before the next turn is over."""

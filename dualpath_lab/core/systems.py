@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from dualpath_lab import calibration
 from dualpath_lab.core.batching import Batching, ComputeQuota, TokenBudget
 from dualpath_lab.core.cluster import Cluster
-from dualpath_lab.core.loader import Loader, NoLoader, WholeLoader
+from dualpath_lab.core.loader import Loader, NoLoader, SplitLoader, WholeLoader
 from dualpath_lab.core.scheduler import Adaptive, Place, RoundRobin, Scheduler, read_on_prefill_side, read_on_shorter_queue, split_read
 from dualpath_lab.models import Model
 from dualpath_lab.scenario import Scenario, ScenarioError
@@ -73,7 +73,9 @@ def make_loader(chosen: Mechanisms) -> type[Loader]:
     """The class that moves KV-cache."""
     if not chosen.transfers:
         return NoLoader
-    return Loader if chosen.layerwise else WholeLoader
+    if not chosen.layerwise:
+        return WholeLoader
+    return SplitLoader if chosen.split else Loader
 
 
 def make_batching(chosen: Mechanisms, model: Model) -> Batching:

@@ -26,6 +26,10 @@ class Turn:
         Hit tokens that the prefill node reads from storage; the decode node reads the others.
     reads_left : int
         Reads that are still to come.
+    stored, writes : int
+        Tokens whose blocks are in storage or on their way there, and the number of writes under way.
+    ended : bool
+        Whether the last token is out.
     seen : tuple of int
         What the scheduler saw when it placed the turn: tokens of the prefill and of the decode engine, then the read queues (tokens) of
         the prefill and of the decode node.
@@ -43,6 +47,7 @@ class Turn:
         "asked",
         "computed",
         "de",
+        "ended",
         "finished",
         "first_token",
         "generate",
@@ -61,7 +66,9 @@ class Turn:
         "row",
         "second_token",
         "seen",
+        "stored",
         "submitted",
+        "writes",
     )
 
     pe: PrefillEngine
@@ -79,6 +86,9 @@ class Turn:
         self.prefill_read = hit
         self.reads_left = 0
         self.seen = (0, 0, 0, 0)
+        self.stored = hit
+        self.writes = 0
+        self.ended = False
         self.asked = self.admitted = False
         self.prefilled = 0
         self.submitted = self.placed = self.read = 0.0

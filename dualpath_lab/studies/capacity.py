@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf
 
 import numpy as np
 
@@ -34,7 +34,8 @@ class OnlineRun:
     arrival_rate : float
         Agents/s.
     ttft_s, tpot_s : float
-        Means over the turns that finished in the last window.
+        Means over the turns that finished in the last window; those that still wait for their first token, and have for longer than the
+        objective allows, count in TTFT with the time they have waited.
     slo_met, steady : bool
         Whether both are within the objective, and whether the run ended because it was steady.
     simulated_s : float
@@ -64,9 +65,8 @@ def serve_online(scenario: Scenario, arrival_rate: float) -> OnlineRun:
     ScenarioError
         If the rate is not allowed, or the scenario's parts don't go together.
     """
-    agents = max(ceil(arrival_rate * LONGEST_S), 1) if arrival_rate > 0 else 1
-    changes = {"workload.arrival_rate": arrival_rate, "workload.agents": agents, "horizon_s": LONGEST_S}
-    simulation = Simulation(scenario.with_values(changes))
+    scenario = scenario.with_values({"workload.arrival_rate": arrival_rate, "horizon_s": LONGEST_S})
+    simulation = Simulation(scenario.with_values({"workload.agents": ceil(arrival_rate * LONGEST_S)}))
     slo = scenario.slo
     history: list[float] = []
     ttft, tpot, steady = 0.0, 0.0, False
@@ -74,7 +74,7 @@ def serve_online(scenario: Scenario, arrival_rate: float) -> OnlineRun:
         simulation.advance(_STEP_S)
         if simulation.now < WINDOW_S:
             continue
-        ttft, tpot = _window(simulation)
+        ttft, tpot = _window(simulation, slo.ttft_s)
         history.append(ttft)
         before = len(history) - 1 - round(LOOK_BACK_S / _STEP_S)
         steady = before >= 0 and abs(ttft - history[before]) <= STEADY * history[before]
@@ -102,10 +102,12 @@ def capacity(scenario: Scenario, low: float, high: float, resolution: float = 0.
     Raises
     ------
     ScenarioError
-        If the bounds are not 0 < low < high.
+        If the bounds are not 0 < low < high, both finite, or the resolution is not above 0.
     """
-    if not 0 < low < high:
-        raise ScenarioError(f"low = {low}, high = {high} is not allowed: both should be above 0, and low below high.")
+    if not 0 < low < high < inf:
+        raise ScenarioError(f"low = {low}, high = {high} is not allowed: both should be above 0 and finite, and low below high.")
+    if not resolution > 0:
+        raise ScenarioError(f"resolution = {resolution} is not allowed: it should be above 0.")
     runs = [serve_online(scenario, low)]
     if not runs[0].slo_met:
         return 0.0, runs
@@ -119,10 +121,10 @@ def capacity(scenario: Scenario, low: float, high: float, resolution: float = 0.
     return low, runs
 
 
-def _window(simulation: Simulation) -> tuple[float, float]:
+def _window(simulation: Simulation, ttft_allowed_s: float) -> tuple[float, float]:
     finished = np.asarray(simulation.log.times["finished"])
     columns = simulation.log.columns(int(np.searchsorted(finished, simulation.now - WINDOW_S)))
-    if not len(columns["ttft"]):
-        return 0.0, 0.0
+    overdue = [wait for wait in simulation.waits() if wait > ttft_allowed_s]
+    ttft = np.concatenate([columns["ttft"], overdue])
     tpot = columns["tpot"][~np.isnan(columns["tpot"])]
-    return float(columns["ttft"].mean()), float(tpot.mean()) if len(tpot) else 0.0
+    return float(ttft.mean()) if len(ttft) else 0.0, float(tpot.mean()) if len(tpot) else 0.0

@@ -9,7 +9,8 @@ import pytest
 from simpy import Environment
 
 from dualpath_lab import calibration
-from dualpath_lab.core.engines import DecodeEngine, DecodeGroup
+from dualpath_lab.core.decode import DecodeGroup
+from dualpath_lab.core.engines import DecodeEngine
 from dualpath_lab.core.network import Link, Network
 from dualpath_lab.core.turn import Turn
 from dualpath_lab.models import Model
@@ -39,6 +40,7 @@ class Bench:
         self.group = DecodeGroup(self.env, network, traffic_rate, model, self.engines)
         self.ended: dict[int, float] = {}
         self.turns: dict[int, Turn] = {}
+        self.group.loader = SimpleNamespace(decoded=lambda *_: None)  # type: ignore[assignment]
         self.group.turn_ended = lambda turn: self.ended.update({turn.agent: self.env.now})
 
     @staticmethod

@@ -55,7 +55,8 @@ def test_values_are_a_copy() -> None:
 
 def logged(generate: int) -> Turn:
     turn = Turn(agent=3, row=7, hit=64, computed=36, generate=generate, kv_bytes_per_token=10)
-    turn.pe, turn.de, turn.side = SimpleNamespace(index=1), SimpleNamespace(index=2), "decode"  # type: ignore[assignment]
+    turn.pe, turn.de = SimpleNamespace(index=1), SimpleNamespace(index=2)  # type: ignore[assignment]
+    turn.prefill_read, turn.seen = 0, (11, 12, 13, 14)
     turn.submitted, turn.first_token, turn.second_token, turn.finished = 2.0, 5.0, 5.5, 8.0
     return turn
 
@@ -71,13 +72,7 @@ def test_latencies_of_the_log() -> None:
     assert columns["ttst"][0] == 3.5
     assert columns["tpot"][0] == 0.5
     assert np.isnan(columns["tpot"][1])
-    assert {name: columns[name][0] for name in ("agent", "row", "hit", "computed", "pe", "de", "side_decode")} == {
-        "agent": 3,
-        "row": 7,
-        "hit": 64,
-        "computed": 36,
-        "pe": 1,
-        "de": 2,
-        "side_decode": 1,
-    }
+    expected = {"agent": 3, "row": 7, "hit": 64, "computed": 36, "generate": 7, "pe": 1, "de": 2, "prefill_read": 0}
+    expected |= {"seen_pe": 11, "seen_de": 12, "seen_prefill_queue": 13, "seen_decode_queue": 14}
+    assert {name: columns[name][0] for name in expected} == expected
     assert len(log.columns(first=1)["row"]) == 1

@@ -10,7 +10,7 @@ from simpy import Environment
 from dualpath_lab.core.batching import TokenBudget
 from dualpath_lab.core.cluster import Cluster
 from dualpath_lab.core.network import Network
-from dualpath_lab.core.scheduler import Adaptive, RoundRobin
+from dualpath_lab.core.scheduler import Adaptive, ChooseSide, RoundRobin, read_on_shorter_queue
 from dualpath_lab.core.turn import Turn
 from dualpath_lab.models import load_model
 from dualpath_lab.scenario import Scenario
@@ -33,12 +33,12 @@ class Bench:
         self.placed: list[Turn] = []
         self.turns = 0
 
-    def adaptive(self) -> Adaptive:
-        return Adaptive(self.cluster, self.placed.append, ALPHA, BETA)
+    def adaptive(self, choose_side: ChooseSide = read_on_shorter_queue) -> Adaptive:
+        return Adaptive(self.cluster, self.placed.append, choose_side, ALPHA, BETA)
 
-    def turn(self, prompt: int = 100, generate: int = 1) -> Turn:
+    def turn(self, prompt: int = 100, generate: int = 1, hit: int = 0) -> Turn:
         self.turns += 1
-        return Turn(self.turns, self.turns, 0, prompt, generate, self.kv_bytes)
+        return Turn(self.turns, self.turns, hit, prompt - hit, generate, self.kv_bytes)
 
     def leave_hbm(self, engine: int, tokens: int) -> None:
         """Take all of a decode engine's HBM but what ``tokens`` need."""
@@ -129,8 +129,8 @@ def test_reads_on_the_side_with_the_shorter_queue(prefill_queue: int, decode_que
     """Section 7. Mutant: always one side, or the longer queue."""
     bench = Bench(1, 1, 1)
     bench.prefill[0].node.reads.tokens, bench.decode[0].node.reads.tokens = prefill_queue, decode_queue
-    bench.adaptive().submit(bench.turn())
-    assert [turn.side for turn in bench.placed] == [side]
+    bench.adaptive().submit(bench.turn(hit=64))
+    assert [(turn.prefill_read, turn.decode_read) for turn in bench.placed] == [(64, 0) if side == "prefill" else (0, 64)]
 
 
 def test_decode_phase_1_chooses_the_group_of_fewest_tokens() -> None:
@@ -228,13 +228,12 @@ def test_round_robin_spreads_evenly_over_engines(shape: tuple[int, int, int], bo
     scheduler = RoundRobin(bench.cluster, bench.placed.append, both_sides)
     prefill, decode = len(bench.prefill), len(bench.decode)
     for _ in range(prefill * decode * 2):
-        scheduler.submit(bench.turn(1))
+        scheduler.submit(bench.turn(65, hit=64))
     assert set(Counter(turn.pe.index for turn in bench.placed).values()) == {2 * decode}
     assert set(Counter(turn.de.index for turn in bench.placed).values()) == {2 * prefill}
     first_round = [turn.pe.node.index for turn in bench.placed[: shape[0]]]
     assert sorted(first_round) == list(range(shape[0]))
-    if not both_sides:
-        assert {turn.side for turn in bench.placed} == {"prefill"}
+    assert {turn.prefill_read for turn in bench.placed} == ({0, 64} if both_sides else {64})
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "{}P{}D g{}".format(*shape))
@@ -247,8 +246,11 @@ def test_round_robin_over_both_sides_reads_evenly_on_every_node(shape: tuple[int
     scheduler = RoundRobin(bench.cluster, bench.placed.append, both_sides=True)
     turns = 16 * len(bench.prefill) * len(bench.decode)
     for _ in range(turns):
-        scheduler.submit(bench.turn(1))
-    reads = Counter(turn.pe.node.name if turn.side == "prefill" else turn.de.node.name for turn in bench.placed)
+        scheduler.submit(bench.turn(65, hit=64))
+    reads: Counter[str] = Counter()
+    for turn in bench.placed:
+        assert {turn.prefill_read, turn.decode_read} == {0, 64}
+        reads[turn.pe.node.name if turn.prefill_read else turn.de.node.name] += 1
     for nodes in (bench.cluster.prefill_nodes, bench.cluster.decode_nodes):
         for node in nodes:
             assert reads[node.name] == pytest.approx(turns / 2 / len(nodes), rel=0.25)

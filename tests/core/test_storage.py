@@ -12,7 +12,7 @@ from simpy import Environment
 from dualpath_lab.core.memory import Memory
 from dualpath_lab.core.network import Link, Network
 from dualpath_lab.core.storage import ReadQueue
-from dualpath_lab.core.turn import Turn, hit_tokens
+from dualpath_lab.core.turn import hit_tokens
 from dualpath_lab.workload import BLOCK_TOKENS
 
 
@@ -50,7 +50,7 @@ def test_hit_is_the_longest_run_of_blocks_that_qualifies(context: int, append: i
 
 
 class Reader:
-    """A node of 10 bytes/s and 1 byte a token; ``done`` is when each turn was read."""
+    """A node of 10 bytes/s and 1 byte a token; ``done`` is when each read was over."""
 
     def __init__(self, buffer_bytes: int) -> None:
         self.env = Environment()
@@ -62,9 +62,10 @@ class Reader:
         self.queue = ReadQueue(node, network)  # type: ignore[arg-type]
         self.done: dict[int, float] = {}
 
-    def read(self, number: int, blocks: int) -> None:
-        turn = Turn(number, number, blocks * BLOCK_TOKENS, 1, 1, 1)
-        self.queue.read(turn, turn.hit_bytes, lambda done: self.done.update({done.agent: self.env.now}))
+    def read(self, number: int, blocks: int, buffer_bytes: int | None = None) -> None:
+        tokens = blocks * BLOCK_TOKENS
+        room = tokens if buffer_bytes is None else buffer_bytes
+        self.queue.read(tokens, tokens, room, lambda: self.done.update({number: self.env.now}))
 
 
 def test_reads_are_first_come_first_served_at_full_speed() -> None:
@@ -99,3 +100,14 @@ def test_a_read_waits_for_the_buffer() -> None:
     reader.env.run()
     assert reader.done == {0: pytest.approx(128), 1: pytest.approx(264)}
     assert reader.buffer.peak_bytes == 1280
+
+
+def test_a_read_whose_room_was_taken_before_waits_for_nobody_who_wants_room() -> None:
+    """Law 5, exact: 10 blocks from 0 s on, while another waits for the buffer. Mutant: who asks for nothing stands in line too."""
+    reader = Reader(buffer_bytes=1000)
+    reader.buffer.take(900, lambda: None)
+    reader.buffer.take(900, lambda: None)
+    reader.read(0, 10, buffer_bytes=0)
+    reader.env.run()
+    assert reader.done == {0: pytest.approx(64)}
+    assert reader.buffer.used_bytes == 900

@@ -29,6 +29,10 @@ DEFAULTS: dict[str, Any] = {
     "workload.append_scale": 1,
     "workload.generate_scale": 1,
     "workload.tool_gap_s": 0,
+    "mechanisms.layerwise": None,
+    "mechanisms.dual_path": None,
+    "mechanisms.adaptive": None,
+    "mechanisms.compute_quota": None,
     "traffic.model_share": None,
     "slo.ttft_s": 4,
     "slo.tpot_s": 0.05,
@@ -54,6 +58,10 @@ OTHERS: dict[str, Any] = {
     "workload.append_scale": 2.0,
     "workload.generate_scale": 0.5,
     "workload.tool_gap_s": 1.5,
+    "mechanisms.layerwise": True,
+    "mechanisms.dual_path": False,
+    "mechanisms.adaptive": True,
+    "mechanisms.compute_quota": False,
     "traffic.model_share": 0.1,
     "slo.ttft_s": 2.0,
     "slo.tpot_s": 0.1,
@@ -89,7 +97,7 @@ def test_every_promised_key_has_its_default(key: str) -> None:
 
 def test_promised_systems_are_known() -> None:
     """Interface, section 10. Mutant: a system renamed."""
-    assert {"basic", "layerwise", "roundrobin", "dualpath", "oracle"} <= set(SYSTEMS)
+    assert {"basic", "layerwise", "roundrobin", "dualpath", "split", "oracle"} <= set(SYSTEMS)
 
 
 def test_file_assignments_and_python_give_equal_scenarios(tmp_path: Path) -> None:
@@ -156,6 +164,10 @@ def test_a_scenario_cannot_be_changed() -> None:
         ("workload.append_scale", [0, -1]),
         ("workload.generate_scale", [0, -1]),
         ("workload.tool_gap_s", [-1, float("inf")]),
+        ("mechanisms.layerwise", [2, "perhaps"]),
+        ("mechanisms.dual_path", ["both", 0.5]),
+        ("mechanisms.adaptive", [[], -1]),
+        ("mechanisms.compute_quota", ["0.3 s"]),
         ("traffic.model_share", [-0.1, 1.0]),
         ("slo.ttft_s", [0, -1]),
         ("slo.tpot_s", [0]),
@@ -198,7 +210,9 @@ plain = st.recursive(
     max_leaves=4,
 )
 names = st.one_of(
-    st.sampled_from(sorted(DEFAULTS)), st.sampled_from(["cluster", "workload", "traffic", "slo", "self", ""]), st.text(max_size=6)
+    st.sampled_from(sorted(DEFAULTS)),
+    st.sampled_from(["cluster", "workload", "mechanisms", "traffic", "slo", "self", ""]),
+    st.text(max_size=6),
 )
 
 

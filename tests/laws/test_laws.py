@@ -105,8 +105,8 @@ def test_law_1_causality(branching_trace: str, case: dict[str, Any]) -> None:
     assert (submitted[~first] >= earliest[~first] - 1e-9).all()
 
     if simulation.scenario.system != "oracle":
-        hit_bytes = table["hit"] * simulation.model.kv_bytes_per_token
-        shortest = hit_bytes / min(spec.storage_bytes_per_s, spec.dram_bytes_per_s)
+        longer_read = np.maximum(table["prefill_read"], table["hit"] - table["prefill_read"]) * simulation.model.kv_bytes_per_token
+        shortest = longer_read / min(spec.storage_bytes_per_s, spec.dram_bytes_per_s)
         assert (table["read"] - table["placed"] >= shortest * (1 - 1e-9) - 1e-9).all()
     gpus = max(len(group.engines) for group in simulation.cluster.prefill_groups)
     shortest = 2 * simulation.model.active_parameters * table["computed"] / (gpus * calibration.LINEAR_FLOPS_PER_S)
@@ -125,26 +125,20 @@ def expected_bytes(simulation: Simulation) -> dict[tuple[str, str], int]:
     """KV bytes of every link, by name and direction, from section 4's lists of steps."""
     kv, gpus = simulation.model.kv_bytes_per_token, simulation.scenario.cluster.gpus_per_node
     columns = simulation.log.columns()
-    names = ("pe", "de", "side_decode", "hit", "computed", "generate")
+    names = ("pe", "de", "prefill_read", "hit", "computed", "generate")
     total: dict[tuple[str, str], int] = defaultdict(int)
-    for pe, de, side_decode, found, computed, generate in zip(*(columns[name].tolist() for name in names), strict=True):
+    for pe, de, prefill_read, found, computed, generate in zip(*(columns[name].tolist() for name in names), strict=True):
         hit, miss = found * kv, computed * kv
+        near, far = prefill_read * kv, (found - prefill_read) * kv
         filled = (found + computed + generate) // BLOCK_TOKENS * BLOCK_TOKENS * kv - hit
         prefill, decode = f"p{pe // gpus}", f"d{de // gpus}"
         pe_cnic, de_cnic = f"{prefill}.g{pe % gpus}.cnic", f"{decode}.g{de % gpus}.cnic"
-        if side_decode:
-            steps = [
-                (hit, [(f"{decode}.snic", "rx"), (f"{decode}.dram", "both")]),
-                (hit, [(f"{decode}.dram", "both"), (de_cnic, "tx"), (pe_cnic, "rx")]),
-                (miss, [(pe_cnic, "tx"), (de_cnic, "rx"), (f"{decode}.dram", "both")]),
-            ]
-        else:
-            steps = [
-                (hit, [(f"{prefill}.snic", "rx"), (f"{prefill}.dram", "both")]),
-                (hit, [(f"{prefill}.dram", "both"), (pe_cnic, "tx"), (pe_cnic, "rx")]),
-                (hit + miss, [(pe_cnic, "tx"), (de_cnic, "rx"), (f"{decode}.dram", "both")]),
-            ]
-        steps += [
+        steps = [
+            (near, [(f"{prefill}.snic", "rx"), (f"{prefill}.dram", "both")]),
+            (near, [(f"{prefill}.dram", "both"), (pe_cnic, "tx"), (pe_cnic, "rx")]),
+            (near + miss, [(pe_cnic, "tx"), (de_cnic, "rx"), (f"{decode}.dram", "both")]),
+            (far, [(f"{decode}.snic", "rx"), (f"{decode}.dram", "both")]),
+            (far, [(f"{decode}.dram", "both"), (de_cnic, "tx"), (pe_cnic, "rx")]),
             (hit + miss, [(f"{decode}.dram", "both"), (de_cnic, "tx"), (de_cnic, "rx")]),
             (filled, [(de_cnic, "tx"), (de_cnic, "rx"), (f"{decode}.dram", "both")]),
             (filled, [(f"{decode}.dram", "both"), (f"{decode}.snic", "tx")]),
@@ -403,13 +397,17 @@ def test_result_is_the_promised_json(branching_trace: str, case: dict[str, Any],
 @settings(max_examples=60)
 @given(case=cases())
 def test_each_system_reads_where_it_may(branching_trace: str, case: dict[str, Any]) -> None:
-    """Section 10. Mutant: basic or layer-wise reads on the decode side; oracle moves KV-cache; a read without hits."""
+    """Section 10. Mutant: basic or layer-wise reads on the decode side; oracle moves KV-cache; a read without hits; others split too."""
     simulation = ran(scenario_of(case, branching_trace))
     table, system = simulation.log.columns(), simulation.scenario.system
     kv_bytes = {link.name: link.series.total for link in simulation.cluster.links()}
     if system in OWN_SIDE:
-        assert not table["side_decode"].any()
+        assert (table["prefill_read"] == table["hit"]).all()
         assert all(node.snic_rx.series.total == 0 for node in simulation.cluster.decode_nodes)
+    assert ((table["prefill_read"] >= 0) & (table["prefill_read"] <= table["hit"])).all()
+    assert (table["prefill_read"] % BLOCK_TOKENS == 0).all()
+    if system != "split":
+        assert ((table["prefill_read"] == 0) | (table["prefill_read"] == table["hit"])).all()
     if system == "oracle":
         assert not any(kv_bytes.values())
     if not table["hit"].any():
@@ -418,11 +416,12 @@ def test_each_system_reads_where_it_may(branching_trace: str, case: dict[str, An
 
 def test_dual_path_systems_do_read_on_both_sides(branching_trace: str) -> None:
     """Section 4, so that the test above is not empty. Mutant: the second path is never taken."""
-    for system in ("roundrobin", "dualpath"):
+    for system in ("roundrobin", "dualpath", "split"):
         workload = {"source": branching_trace, "agents": 12}
         cluster = {"prefill_nodes": 1, "decode_nodes": 1, "storage_gbps": 2}
         table = ran(Scenario(model="ds-27b", system=system, cluster=cluster, workload=workload)).log.columns()
-        assert 0 < table["side_decode"].mean() < 1
+        assert 0 < table["prefill_read"].sum() < table["hit"].sum()
+        assert (system == "split") == ((table["prefill_read"] > 0) & (table["prefill_read"] < table["hit"])).any()
 
 
 def test_turn_of_the_table_is_whole() -> None:

@@ -1,0 +1,115 @@
+"""Prefill: one forward at a time over all engines of a group (section 7, intra-engine)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from simpy import Environment
+
+from dualpath_lab import calibration
+from dualpath_lab.core.alarm import Alarm
+from dualpath_lab.core.batching import Batching, Chunk
+from dualpath_lab.core.engines import EngineGroup, PrefillEngine
+from dualpath_lab.core.network import Network
+from dualpath_lab.core.recorder import Series
+from dualpath_lab.models import Model
+
+if TYPE_CHECKING:
+    from dualpath_lab.core.loader import Loader
+
+
+class PrefillGroup(EngineGroup):
+    """Runs one forward at a time over all its engines.
+
+    Attention is data-parallel, so the forward's attention takes as long as its slowest engine's; the rest is shared by all GPUs of
+    the group. Layer-wise transfers run beside the computation: the forward lasts as long as the longer of the two.
+
+    Simplification: the first layer's load and the last layer's store are not counted outside the overlap, and a chunked request's
+    earlier chunks stay in HBM.
+
+    Attributes
+    ----------
+    forwards, attention_imbalance : int, float
+        Number of forwards, and the sum of their attention time's max / mean over the engines.
+    compute : Series
+        Seconds of useful computation of the mean engine over time; overhead and waiting for the slowest are not.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        network: Network,
+        traffic_rate: float,
+        model: Model,
+        batching: Batching,
+        engines: Sequence[PrefillEngine],
+    ) -> None:
+        super().__init__(env, network, traffic_rate, engines)
+        self.engines = engines
+        for engine in engines:
+            engine.group = self
+        self.forward_ended: Callable[[PrefillGroup], None]
+        self.loader: Loader
+        self._model = model
+        self._batching = batching
+        self._overhead_s = model.layers * calibration.PREFILL_LAYER_OVERHEAD_S if model.expert_parallel else 0.0
+        self._wake = Alarm(env, self._start_forward)
+        self._woken = False
+        self.forwards = 0
+        self.attention_imbalance = 0.0
+        self.compute = Series()
+
+    def wake(self) -> None:
+        """Start a forward, once everything else that happens at this moment has happened, unless one runs."""
+        if not self.running and not self._woken:
+            self._woken = True
+            self._wake.set(0.0)
+
+    def _start_forward(self) -> None:
+        self._woken = False
+        chunks: list[Chunk] = []
+        attention_flops = []
+        for engine in self.engines:
+            packed, flops = self._batching.pack(filter(self.loader.admit, engine.ready))
+            for chunk in packed:
+                chunk.turn.prefilled += chunk.tokens
+                if chunk.is_last:
+                    engine.ready.remove(chunk.turn)
+            chunks += packed
+            attention_flops.append(flops)
+        self._set_running(bool(chunks))
+        if not chunks:
+            return
+        now = self._env.now
+        for chunk in chunks:
+            if chunk.is_first:
+                chunk.turn.prefill_started = now
+        compute_s = self._compute_s(attention_flops, sum(chunk.tokens for chunk in chunks))
+        load, stream_bytes = self.loader.forward_load(chunks)
+        self._network.start(load, lambda: self._end_forward(chunks), compute_s, stream_bytes)
+
+    def _compute_s(self, attention_flops: list[float], tokens: int) -> float:
+        now, engines = self._env.now, len(self.engines)
+        slowest_s = max(attention_flops) / calibration.ATTENTION_FLOPS_PER_S
+        mean_s = sum(attention_flops) / engines / calibration.ATTENTION_FLOPS_PER_S
+        linear_s = self._model.linear_flops(tokens) / (engines * calibration.LINEAR_FLOPS_PER_S)
+        compute_s = self._overhead_s + slowest_s + linear_s
+        self.forwards += 1
+        self.attention_imbalance += slowest_s / mean_s
+        self.compute.add(now, now + compute_s, mean_s + linear_s)
+        return compute_s
+
+    def _end_forward(self, chunks: list[Chunk]) -> None:
+        now = self._env.now
+        for chunk in chunks:
+            turn = chunk.turn
+            if chunk.is_first:
+                self.loader.loaded(turn)
+            if chunk.is_last:
+                turn.prefill_ended = now
+                turn.pe.sequences -= 1
+                turn.pe.tokens -= turn.prompt
+                self.loader.prefilled(turn)
+        self.forward_ended(self)
+        self._start_forward()

@@ -1,0 +1,98 @@
+"""One read over both sides: how it is divided, and when it is over."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dualpath_lab.core.scheduler import read_on_prefill_side, split_read
+from dualpath_lab.core.simulation import Simulation
+from dualpath_lab.core.turn import Turn
+from dualpath_lab.scenario import Scenario
+from dualpath_lab.workload import BLOCK_TOKENS
+
+blocks = st.integers(0, 2000)
+
+
+def between(prefill_queue: int, decode_queue: int, hit: int) -> Turn:
+    """A turn whose engines' nodes have so many tokens to read."""
+    turn = Turn(0, 0, hit, 1, 1, 1)
+    turn.pe, turn.de = (SimpleNamespace(node=SimpleNamespace(reads=SimpleNamespace(tokens=n))) for n in (prefill_queue, decode_queue))  # type: ignore[assignment]
+    return turn
+
+
+@settings(max_examples=300)
+@given(st.tuples(blocks, blocks, blocks))
+def test_split_makes_both_queues_end_at_the_same_length_where_it_can(case: tuple[int, int, int]) -> None:
+    """An odd block is one too many on either side. Mutant: halves whatever the queues, or the longer queue gets more."""
+    prefill_queue, decode_queue, hit = (number * BLOCK_TOKENS for number in case)
+    turn = between(prefill_queue, decode_queue, hit)
+    split_read(turn)
+    assert turn.prefill_read % BLOCK_TOKENS == 0
+    assert 0 <= turn.prefill_read <= hit
+    assert turn.prefill_read + turn.decode_read == hit
+    if hit >= abs(prefill_queue - decode_queue):
+        odd = sum(case) % 2 * BLOCK_TOKENS
+        assert abs(prefill_queue + turn.prefill_read - decode_queue - turn.decode_read) == odd
+    else:
+        assert turn.prefill_read == (hit if prefill_queue < decode_queue else 0)
+
+
+@settings(max_examples=100)
+@given(st.tuples(blocks, blocks, blocks))
+def test_without_the_second_path_all_is_read_on_the_prefill_side(case: tuple[int, int, int]) -> None:
+    """Mutant: a shorter queue on the decode side tempts."""
+    turn = between(*(number * BLOCK_TOKENS for number in case))
+    turn.prefill_read = 0
+    read_on_prefill_side(turn)
+    assert (turn.prefill_read, turn.decode_read) == (turn.hit, 0)
+
+
+@pytest.mark.parametrize("system", ["dualpath", "split"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3), (2, 1)], ids=lambda shape: "{}P{}D".format(*shape))
+def test_a_turn_is_ready_when_the_later_of_its_reads_is_done(shape: tuple[int, int], system: str) -> None:
+    """Law 5, exact: each storage NIC reads first come, first served, and a turn has what it needs when both its parts are there.
+
+    Mutant: ready after the first part; the parts one after the other; a part that takes part in no queue.
+    """
+    cluster = {"prefill_nodes": shape[0], "decode_nodes": shape[1], "gpus_per_node": 2, "storage_gbps": 1.5, "dram_gbytes_per_s": 1e6}
+    workload = {"source": "paper-32k", "agents": 12, "append_scale": 3, "arrival_rate": 1}
+    simulation = Simulation(Scenario(model="ds-27b", system=system, cluster=cluster, workload=workload))
+    simulation.run()
+    table, token_s = simulation.log.columns(), simulation.model.kv_bytes_per_token / (1.5e9 / 8)
+    idle_at: dict[str, float] = defaultdict(float)
+    sides = []
+    for turn in np.argsort(table["placed"], kind="stable").tolist():
+        placed_s, hit, near = float(table["placed"][turn]), int(table["hit"][turn]), int(table["prefill_read"][turn])
+        done_s = placed_s
+        for node, tokens in ((f"p{table['pe'][turn] // 2}", near), (f"d{table['de'][turn] // 2}", hit - near)):
+            if tokens:
+                idle_at[node] = max(idle_at[node], placed_s) + tokens * token_s
+                done_s = max(done_s, idle_at[node])
+        assert table["read"][turn] == pytest.approx(done_s, rel=1e-6)
+        sides.append((near > 0, near < hit))
+    assert set(sides) > ({(True, True)} if system == "split" else {(True, False), (False, True)})
+    assert ((True, True) in sides) == (system == "split")
+
+
+@pytest.mark.parametrize("number", [1, 2, 7, 200])
+def test_alone_a_split_read_takes_half_as_long(tmp_path: Path, number: int) -> None:
+    """Closed form: the larger half, in whole blocks, at the storage NIC's rate. Mutant: both NICs read all of it."""
+    hit = number * BLOCK_TOKENS
+    path = tmp_path / "one.csv"
+    header = "session,turn,input_tokens,output_tokens,hit_tokens_incl_output,gap_before_s"
+    path.write_text(f"{header}\na,0,{hit - 1},1,0,0\na,1,{hit + 9},1,{hit},0\n", encoding="utf-8")
+    cluster = {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": 1, "storage_gbps": 2}
+    simulation = Simulation(Scenario(model="ds-27b", system="split", cluster=cluster, workload={"source": str(path), "agents": 1}))
+    simulation.run()
+    table = simulation.log.columns()
+    assert table["hit"].tolist() == [0, hit]
+    half_bytes = (number + 1) // 2 * BLOCK_TOKENS * simulation.model.kv_bytes_per_token
+    assert (table["read"] - table["placed"])[1] == pytest.approx(half_bytes / (2e9 / 8))
+    assert table["seen_prefill_queue"].tolist() == table["seen_decode_queue"].tolist() == [0, 0]
