@@ -38,15 +38,12 @@ class Loader:
     network : Network
     kv_bytes_per_token : int
         Of all layers.
-    stored : callable
-        Told of each turn that has ended and whose full blocks are all in storage.
     """
 
-    def __init__(self, env: Environment, network: Network, kv_bytes_per_token: int, stored: Callable[[Turn], None]) -> None:
+    def __init__(self, env: Environment, network: Network, kv_bytes_per_token: int) -> None:
         self._env = env
         self._network = network
         self._kv_bytes = kv_bytes_per_token
-        self._stored = stored
 
     def begin(self, turn: Turn) -> None:
         """Bring the hit tokens of a placed turn within reach of its prefill engine, then let that engine have it."""
@@ -118,18 +115,17 @@ class Loader:
 
         def written() -> None:
             turn.writes -= 1
-            self._settle(turn)
+            if turn.when_stored and not turn.writes:
+                turn.when_stored()
 
         self._network.start({de.cnic_tx: size, de.cnic_rx: size, de.node.dram: 2 * size, de.node.snic_tx: size}, written)
 
-    def ended(self, turn: Turn) -> None:
-        """The turn's last token is out."""
-        turn.ended = True
-        self._settle(turn)
-
-    def _settle(self, turn: Turn) -> None:
-        if turn.ended and not turn.writes:
-            self._stored(turn)
+    def when_stored(self, turn: Turn, then: Callable[[], None]) -> None:
+        """Call ``then`` as soon as all full blocks of a turn that has ended are in storage."""
+        if turn.writes:
+            turn.when_stored = then
+        else:
+            then()
 
     def _admitted(self, turn: Turn) -> None:
         turn.admitted = True

@@ -91,7 +91,7 @@ class Simulation:
         chosen = mechanisms(scenario)
         self.cluster = Cluster(scenario, self.model, largest_prompt_bytes, make_batching(chosen, self.model), self._env, self.network)
         self._check_memory(largest_prompt_bytes, int((prompts + self.workload.generate).max()) * kv_bytes)
-        self._loader = make_loader(chosen)(self._env, self.network, kv_bytes, self._stored)
+        self._loader = make_loader(chosen)(self._env, self.network, kv_bytes)
         self.scheduler = make_scheduler(
             chosen,
             self.cluster,
@@ -107,7 +107,7 @@ class Simulation:
             decode_group.turn_ended = self._turn_ended
         for agent, arrival_s in enumerate(arrivals):
             first_row = int(self.workload.first_turn[agent])
-            self._env.timeout(float(arrival_s)).callbacks.append(partial(self._submit, agent, first_row))
+            self._env.timeout(float(arrival_s)).callbacks.append(partial(self._submit, agent, first_row, None))
 
     @property
     def finished(self) -> bool:
@@ -152,12 +152,13 @@ class Simulation:
         """How long, s, each turn without a first token has waited for it, the longest first."""
         return [self.now - turn.submitted for turn in self._under_way if turn.first_token == 0]
 
-    def _submit(self, agent: int, row: int, _: Event | None = None) -> None:
+    def _submit(self, agent: int, row: int, previous: Turn | None = None, _: Event | None = None) -> None:
         workload = self.workload
         context, append = int(workload.context[row]), int(workload.append[row])
         hit_rate = self.scenario.workload.hit_rate
         hit = hit_tokens(context, append, 1.0 if hit_rate is None else hit_rate)
         turn = Turn(agent, row, hit, context + append - hit, int(workload.generate[row]), self.model.kv_bytes_per_token)
+        turn.previous = previous
         turn.submitted = self._env.now
         self._under_way[turn] = None
         self.scheduler.submit(turn)
@@ -165,7 +166,11 @@ class Simulation:
     def _place(self, turn: Turn) -> None:
         turn.placed = self._env.now
         turn.seen = (turn.pe.tokens, turn.de.tokens, turn.pe.node.reads.tokens, turn.de.node.reads.tokens)
-        self._loader.begin(turn)
+        previous, turn.previous = turn.previous, None
+        if previous:
+            self._loader.when_stored(previous, partial(self._loader.begin, turn))
+        else:
+            self._loader.begin(turn)
 
     def _forward_ended(self, group: PrefillGroup) -> None:
         self.scheduler.prefill_fetch(group.engines[0].fetch_group)
@@ -177,19 +182,20 @@ class Simulation:
         self.log.add(turn)
         del self._under_way[turn]
         self.scheduler.turn_ended(turn)
-        self._loader.ended(turn)
+        self._go_on(turn)
 
-    def _stored(self, turn: Turn) -> None:
-        """The turn's blocks are in storage: its agent may go on, once the pause before the next turn is over."""
+    def _go_on(self, turn: Turn) -> None:
+        """The agent submits its next turn after a pause, or is done once all its blocks are in storage."""
         row = turn.row + 1
         if row == self.workload.first_turn[turn.agent + 1]:
-            self.agents_finished += 1
-            return
-        pause_s = turn.finished + float(self.workload.gap_s[row]) - self._env.now
-        if pause_s > 0:
-            Alarm(self._env, partial(self._submit, turn.agent, row)).set(pause_s)
+            self._loader.when_stored(turn, self._agent_done)
+        elif pause_s := float(self.workload.gap_s[row]):
+            Alarm(self._env, partial(self._submit, turn.agent, row, turn)).set(pause_s)
         else:
-            self._submit(turn.agent, row)
+            self._submit(turn.agent, row, turn)
+
+    def _agent_done(self) -> None:
+        self.agents_finished += 1
 
     def _check_memory(self, largest_prompt_bytes: int, largest_turn_bytes: int) -> None:
         cluster = self.cluster

@@ -63,8 +63,8 @@ def mechanisms(scenario: Scenario) -> Mechanisms:
     chosen = replace(_SYSTEMS[scenario.system], **switched)
     if chosen.dual_path and not chosen.layerwise:
         raise ScenarioError(
-            f"mechanisms.layerwise = False is not allowed with system {scenario.system!r}: "
-            "reading on both sides (mechanisms.dual_path) needs layer-wise prefill."
+            f"mechanisms.dual_path on and mechanisms.layerwise off, as this makes system {scenario.system!r}, is not allowed: "
+            "reading on both sides needs layer-wise prefill."
         )
     return chosen
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dualpath_lab.workload import BLOCK_TOKENS
@@ -28,10 +29,12 @@ class Turn:
         Reads that are still to come.
     stored, writes : int
         Tokens whose blocks are in storage or on their way there, and the number of writes under way.
-    ended : bool
-        Whether the last token is out.
+    previous : Turn or None
+        The agent's turn before, whose blocks this one reads; forgotten once this one is placed.
+    when_stored : callable or None
+        What waits for the writes to be over.
     seen : tuple of int
-        What the scheduler saw when it placed the turn: tokens of the prefill and of the decode engine, then the read queues (tokens) of
+        What the scheduler saw when it placed the turn: tokens of the prefill and of the decode engine, the turn's own included, then the read queues (tokens) of
         the prefill and of the decode node.
     asked, admitted : bool
         Whether room in the decode node's buffer was asked for, and granted.
@@ -47,7 +50,6 @@ class Turn:
         "asked",
         "computed",
         "de",
-        "ended",
         "finished",
         "first_token",
         "generate",
@@ -60,6 +62,7 @@ class Turn:
         "prefill_read",
         "prefill_started",
         "prefilled",
+        "previous",
         "prompt_bytes",
         "read",
         "reads_left",
@@ -68,6 +71,7 @@ class Turn:
         "seen",
         "stored",
         "submitted",
+        "when_stored",
         "writes",
     )
 
@@ -88,7 +92,8 @@ class Turn:
         self.seen = (0, 0, 0, 0)
         self.stored = hit
         self.writes = 0
-        self.ended = False
+        self.previous: Turn | None = None
+        self.when_stored: Callable[[], None] | None = None
         self.asked = self.admitted = False
         self.prefilled = 0
         self.submitted = self.placed = self.read = 0.0

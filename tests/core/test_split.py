@@ -6,7 +6,6 @@ from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,6 +53,20 @@ def test_without_the_second_path_all_is_read_on_the_prefill_side(case: tuple[int
     assert (turn.prefill_read, turn.decode_read) == (turn.hit, 0)
 
 
+def when_loading_begins(simulation: Simulation) -> dict[int, float]:
+    """Filled as the run goes on: row of each turn, in the order in which their loading begins, and when."""
+    begun_s: dict[int, float] = {}
+    loader = simulation._loader
+    begin = loader.begin
+
+    def watched(turn: Turn) -> None:
+        begun_s[turn.row] = simulation._env.now
+        begin(turn)
+
+    loader.begin = watched  # type: ignore[method-assign]
+    return begun_s
+
+
 @pytest.mark.parametrize("system", ["dualpath", "split"])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3), (2, 1)], ids=lambda shape: "{}P{}D".format(*shape))
 def test_a_turn_is_ready_when_the_later_of_its_reads_is_done(shape: tuple[int, int], system: str) -> None:
@@ -64,16 +77,19 @@ def test_a_turn_is_ready_when_the_later_of_its_reads_is_done(shape: tuple[int, i
     cluster = {"prefill_nodes": shape[0], "decode_nodes": shape[1], "gpus_per_node": 2, "storage_gbps": 1.5, "dram_gbytes_per_s": 1e6}
     workload = {"source": "paper-32k", "agents": 12, "append_scale": 3, "arrival_rate": 1}
     simulation = Simulation(Scenario(model="ds-27b", system=system, cluster=cluster, workload=workload))
+    begun_s = when_loading_begins(simulation)
     simulation.run()
     table, token_s = simulation.log.columns(), simulation.model.kv_bytes_per_token / (1.5e9 / 8)
     idle_at: dict[str, float] = defaultdict(float)
     sides = []
-    for turn in np.argsort(table["placed"], kind="stable").tolist():
-        placed_s, hit, near = float(table["placed"][turn]), int(table["hit"][turn]), int(table["prefill_read"][turn])
-        done_s = placed_s
+    at = {row: turn for turn, row in enumerate(table["row"].tolist())}
+    for row, start_s in begun_s.items():
+        turn = at[row]
+        hit, near = int(table["hit"][turn]), int(table["prefill_read"][turn])
+        done_s = start_s
         for node, tokens in ((f"p{table['pe'][turn] // 2}", near), (f"d{table['de'][turn] // 2}", hit - near)):
             if tokens:
-                idle_at[node] = max(idle_at[node], placed_s) + tokens * token_s
+                idle_at[node] = max(idle_at[node], start_s) + tokens * token_s
                 done_s = max(done_s, idle_at[node])
         assert table["read"][turn] == pytest.approx(done_s, rel=1e-6)
         sides.append((near > 0, near < hit))
@@ -83,13 +99,17 @@ def test_a_turn_is_ready_when_the_later_of_its_reads_is_done(shape: tuple[int, i
 
 @pytest.mark.parametrize("number", [1, 2, 7, 200])
 def test_alone_a_split_read_takes_half_as_long(tmp_path: Path, number: int) -> None:
-    """Closed form: the larger half, in whole blocks, at the storage NIC's rate. Mutant: both NICs read all of it."""
+    """Closed form: the larger half, in whole blocks, at the storage NIC's rate. Mutant: both NICs read all of it.
+
+    The pause between the turns lets the first one's blocks reach storage.
+    """
     hit = number * BLOCK_TOKENS
     path = tmp_path / "one.csv"
     header = "session,turn,input_tokens,output_tokens,hit_tokens_incl_output,gap_before_s"
     path.write_text(f"{header}\na,0,{hit - 1},1,0,0\na,1,{hit + 9},1,{hit},0\n", encoding="utf-8")
     cluster = {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": 1, "storage_gbps": 2}
-    simulation = Simulation(Scenario(model="ds-27b", system="split", cluster=cluster, workload={"source": str(path), "agents": 1}))
+    workload = {"source": str(path), "agents": 1, "tool_gap_s": 1000}
+    simulation = Simulation(Scenario(model="ds-27b", system="split", cluster=cluster, workload=workload))
     simulation.run()
     table = simulation.log.columns()
     assert table["hit"].tolist() == [0, hit]

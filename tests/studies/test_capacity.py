@@ -149,3 +149,9 @@ def test_rates_that_are_none_are_refused_in_a_sentence(rate: float) -> None:
     with pytest.raises(ScenarioError, match="arrival_rate") as error:
         serve_online(scenario(), rate)
     assert "\n" not in str(error.value)
+
+
+def test_turns_that_never_get_through_are_not_within_the_objective() -> None:
+    """Section 9: where a read takes minutes, all second turns wait for ever. Mutant: only those count that did get through: first turns."""
+    run = serve_online(scenario("basic", {"cluster.storage_gbps": 0.001}), 1.0)
+    assert not run.slo_met
