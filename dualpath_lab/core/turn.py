@@ -34,8 +34,8 @@ class Turn:
     when_stored : callable or None
         What waits for the writes to be over.
     seen : tuple of int
-        What the scheduler saw when it placed the turn: tokens of the prefill and of the decode engine, the turn's own included, then the read queues (tokens) of
-        the prefill and of the decode node.
+        What the scheduler saw when it placed the turn: tokens of the prefill and of the decode engine, the turn's own included, then the
+        read queues (tokens) of the prefill and of the decode node.
     asked, admitted : bool
         Whether room in the decode node's buffer was asked for, and granted.
     prefilled : int
