@@ -28,7 +28,9 @@ LINEAR_FLOPS_PER_S = 448e12
 """Fitted on R1: rate of everything else in a prefill forward, per GPU of the group."""
 
 PREFILL_LAYER_OVERHEAD_S = 1e-3
-"""Assumed: time an expert-parallel layer of a prefill forward takes however few tokens it has (launches, dispatch, combine)."""
+"""Assumed: time an expert-parallel layer of a prefill forward takes however few tokens it has (launches, dispatch, combine). Of 0.8, 1, 1.6
+and 3.3 ms that were tried, the longer ones leave DualPath further behind the oracle: R4 was seen when this was chosen, and is no
+independent prediction."""
 
 DECODE_LAYER_OVERHEAD_S = 0.030 / 61
 """Fitted on R10 (TPOT 0.039 s): time an expert-parallel layer of a decode step takes beyond reading memory and computing."""

@@ -18,6 +18,7 @@ from dualpath_lab.core.prefill import PrefillGroup
 from dualpath_lab.core.storage import ReadQueue
 from dualpath_lab.models import Model
 from dualpath_lab.scenario import Scenario, ScenarioError
+from dualpath_lab.units import gbytes_to_bytes
 
 EngineKind = TypeVar("EngineKind", PrefillEngine, DecodeEngine)
 
@@ -75,7 +76,7 @@ class Cluster:
         self, scenario: Scenario, model: Model, largest_prompt_bytes: int, batching: Batching, env: Environment, network: Network
     ) -> None:
         spec = scenario.cluster
-        self.buffer_bytes = model.buffer_bytes_per_node if spec.buffer_gbytes is None else int(spec.buffer_gbytes * 1e9)
+        self.buffer_bytes = model.buffer_bytes_per_node if spec.buffer_gbytes is None else int(gbytes_to_bytes(spec.buffer_gbytes))
         self.prefill_nodes = [Node(index, "prefill", scenario, self.buffer_bytes, network) for index in range(spec.prefill_nodes)]
         self.decode_nodes = [Node(index, "decode", scenario, self.buffer_bytes, network) for index in range(spec.decode_nodes)]
         self.prefill_fetch_groups: list[tuple[PrefillEngine, ...]] = []

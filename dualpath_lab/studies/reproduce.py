@@ -229,9 +229,9 @@ def _jct_rows() -> list[Row]:
         _ratio_row("R3", "DS 660B offline, dualpath over basic, best of agents x MaxLen", 1.87, list(grid.values())),
         _ratio_row(
             "R4",
-            "DS 660B offline, dualpath's JCT over oracle's, 1,024 agents",
+            "DS 660B offline, dualpath's JCT over oracle's, largest of agents",
             1.0,
-            [(_offline("dualpath", 1024), _offline("oracle", 1024))],
+            [(_offline("dualpath", agents), _offline("oracle", agents)) for agents in AGENTS],
         ),
         _ratio_row("R11", "append scaled, dualpath over basic at the low end", (1.82, 1.99), scaled[:1]),
         _ratio_row(
