@@ -40,6 +40,8 @@ class OnlineRun:
         Whether both are within the objective, and whether the run ended because it was steady.
     simulated_s : float
         When it ended.
+    turns : int
+        That finished.
     """
 
     arrival_rate: float
@@ -48,6 +50,7 @@ class OnlineRun:
     slo_met: bool
     steady: bool
     simulated_s: float
+    turns: int
 
 
 def serve_online(scenario: Scenario, arrival_rate: float) -> OnlineRun:
@@ -78,7 +81,8 @@ def serve_online(scenario: Scenario, arrival_rate: float) -> OnlineRun:
         history.append(ttft)
         before = len(history) - 1 - round(LOOK_BACK_S / _STEP_S)
         steady = before >= 0 and abs(ttft - history[before]) <= STEADY * history[before]
-    return OnlineRun(arrival_rate, ttft, tpot, ttft <= slo.ttft_s and tpot <= slo.tpot_s, steady, simulation.now)
+    slo_met = ttft <= slo.ttft_s and tpot <= slo.tpot_s
+    return OnlineRun(arrival_rate, ttft, tpot, slo_met, steady, simulation.now, len(simulation.log))
 
 
 def capacity(scenario: Scenario, low: float, high: float, resolution: float = 0.05) -> tuple[float, list[OnlineRun]]:

@@ -37,6 +37,7 @@ def test_a_low_rate_meets_the_objective_and_an_absurd_one_does_not(system: str) 
     assert calm.ttft_s <= 4 < flood.ttft_s
     assert 0 < calm.tpot_s <= 0.05
     assert flood.simulated_s < calm.simulated_s <= 90
+    assert calm.turns > 0
 
 
 @pytest.mark.parametrize("key", ["slo.ttft_s", "slo.tpot_s"])
@@ -102,7 +103,7 @@ def test_bisection_finds_the_threshold(low: float, wider: float, place: float, r
     high, threshold = low * wider, low * wider**place
 
     def bears(_: Scenario, rate: float) -> OnlineRun:
-        return OnlineRun(rate, 0.0, 0.0, rate <= threshold, True, 0.0)
+        return OnlineRun(rate, 0.0, 0.0, rate <= threshold, True, 0.0, 0)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "serve_online", bears)
@@ -136,7 +137,7 @@ def test_a_resolution_that_no_search_can_reach_is_refused_in_a_sentence(monkeypa
 
     def bears(_: Scenario, rate: float) -> OnlineRun:
         assert next(patience, None) is not None, "the search goes on and on"
-        return OnlineRun(rate, 0.0, 0.0, rate < 1, True, 0.0)
+        return OnlineRun(rate, 0.0, 0.0, rate < 1, True, 0.0, 0)
 
     monkeypatch.setattr(module, "serve_online", bears)
     with pytest.raises(ScenarioError, match="resolution"):

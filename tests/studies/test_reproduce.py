@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -13,8 +12,10 @@ from hypothesis import strategies as st
 
 from dualpath_lab.core.systems import mechanisms
 from dualpath_lab.scenario import Scenario, ScenarioError
-from dualpath_lab.studies import reproduce as module
 from dualpath_lab.studies.reproduce import Job, Row, as_markdown, reproduce
+from dualpath_lab.studies.reproduce import rows as table
+from dualpath_lab.studies.reproduce.jobs import run_job
+from dualpath_lab.studies.reproduce.report import compared
 from dualpath_lab.studies.run import simulate
 
 PUBLISHED: dict[str, list[tuple[Any, str]]] = {
@@ -32,59 +33,12 @@ PUBLISHED: dict[str, list[tuple[Any, str]]] = {
     "R12": [(1.06, "predict")],
     "R13": [("holds", "predict")],
     "R14": [("holds", "predict")],
+    "R15": [([0, 10], "predict")],
 }
-"""Reference section 11; of R7 the layer-wise step is what a constant was fitted on. R15, decisions a second, is not simulated."""
+"""Reference section 11; of R7 the layer-wise step is what a constant was fitted on."""
 
 KEYS = ["row", "what", "published", "simulated", "relative_error", "use"]
 """The interface's."""
-
-Runner = Callable[[Job, int], Any]
-
-
-class Here:
-    """Runs the jobs in this process, in place of a pool of others."""
-
-    def __init__(self, processes: int | None) -> None:
-        assert processes is None or processes > 0
-
-    def __enter__(self) -> Here:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def map(self, run: Runner, jobs: Iterable[Job], seeds: Iterable[int]) -> Iterator[Any]:
-        return map(run, jobs, seeds)
-
-
-class Runs:
-    """Stands in for the runner: ``answer`` makes up each outcome, ``count`` and ``seeds`` remember what was asked for."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.count: Counter[Job] = Counter()
-        self.seeds: set[int] = set()
-        self.answer: Callable[[Job], Any] = lambda job: outcome(1.0) if job.kind == "run" else 1.0
-        patch.setattr(module, "ProcessPoolExecutor", Here)
-        patch.setattr(module, "_run", self)
-
-    def __call__(self, job: Job, seed: int) -> Any:
-        self.count[job] += 1
-        self.seeds.add(seed)
-        return self.answer(job)
-
-
-@pytest.fixture(name="runs")
-def _runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
-    return Runs(monkeypatch)
-
-
-def outcome(jct_s: float, queueing_s: float = 0.0) -> dict[str, Any]:
-    """As much of a run's JSON as the rows look at."""
-    return {
-        "jct_s": jct_s,
-        "latency_s": {"tpot": {"mean": 0.05}},
-        "ttft_breakdown_s": {"schedule": queueing_s, "read": 0.0},
-    }
 
 
 def spec(job: Job) -> dict[str, Any]:
@@ -104,16 +58,16 @@ def test_every_published_row_is_in_the_table() -> None:
     assert found == PUBLISHED
 
 
-def test_all_but_the_slow_row_run_when_none_is_named(runs: Runs) -> None:
+def test_all_but_the_slow_row_run_when_none_is_named(runs: Any) -> None:
     """Mutant: an hour's run for those who only wanted the table, or a row that nobody can ask for."""
     assert {row["row"] for row in reproduce()} == set(PUBLISHED) - {"R2"}
-    assert max(spec(job).get("workload.agents", 0) for job in runs.count) <= 2048
+    assert max(spec(job).get("workload.agents", 0) for job in runs.count if job.kind != "scheduler") <= 2048
     assert [row["row"] for row in reproduce(["R2"])] == ["R2"]
     assert max(spec(job).get("workload.agents", 0) for job in runs.count) == 49_152
 
 
-@pytest.mark.parametrize("rows", [["R16"], ["R1", "r1"], [""], ["R15"]])
-def test_unknown_rows_are_refused_before_anything_runs(runs: Runs, rows: list[str]) -> None:
+@pytest.mark.parametrize("rows", [["R16"], ["R1", "r1"], [""], ["R0"]])
+def test_unknown_rows_are_refused_before_anything_runs(runs: Any, rows: list[str]) -> None:
     """Bad input. Mutant: the unknown ones are left out silently."""
     with pytest.raises(ScenarioError) as error:
         reproduce(rows)
@@ -124,20 +78,20 @@ def test_unknown_rows_are_refused_before_anything_runs(runs: Runs, rows: list[st
     assert not runs.count
 
 
-def test_equal_jobs_are_run_once(runs: Runs) -> None:
+def test_equal_jobs_are_run_once(runs: Any) -> None:
     """Mutant: R3 and R13 look at the same eighteen runs, and each runs its own."""
     reproduce(["R3", "R13"])
     assert len(runs.count) == 18
-    reproduce(["R1", "R4", "R7", "R11"], seed=7)
-    assert runs.seeds == {0, 7}
+    reproduce(["R1", "R4", "R7", "R11"], seeds=[7])
+    assert set(runs.seeds) == {0, 7}
     runs.count.clear()
     reproduce()
     assert set(runs.count.values()) == {1}
 
 
-def test_every_job_is_a_scenario_and_each_needs_the_hardware_it_names(runs: Runs) -> None:
+def test_every_job_is_a_scenario_and_each_needs_the_hardware_it_names(runs: Any) -> None:
     """Section 10's defaults. Mutant: a key mistyped; a row on another cluster; one seed for all."""
-    reproduce(list(PUBLISHED), seed=3)
+    reproduce(list(PUBLISHED), seeds=[3])
     for job in runs.count:
         scenario = job.scenario(3)
         mechanisms(scenario)
@@ -149,12 +103,12 @@ def test_every_job_is_a_scenario_and_each_needs_the_hardware_it_names(runs: Runs
             assert found == value
         shape = (scenario.cluster.prefill_nodes, scenario.cluster.decode_nodes)
         if scenario.model == "ds-660b":
-            assert shape == ((48, 96) if scenario.workload.agents == 49_152 else (2, 4))
+            assert shape == ((48, 96) if scenario.workload.agents > 10_000 else (2, 4))
         else:
             assert scenario.model == "ds-27b"
             assert shape in {(1, 1), (1, 2), (2, 1)}
         online = job.kind == "capacity" or scenario.workload.arrival_rate is not None
-        assert online == (scenario.horizon_s is not None or job.kind == "capacity")
+        assert online == (job.kind == "capacity" or (scenario.horizon_s is not None and job.kind != "scheduler"))
 
 
 @given(ours=st.floats(0.01, 100), low=st.floats(0.1, 10), width=st.floats(0, 5))
@@ -162,11 +116,7 @@ def test_the_error_is_relative_to_the_nearer_end_of_a_range(ours: float, low: fl
     """None inside, and a number is a range of no width. Mutant: an error against the middle, or against ours."""
     high = low + width
     published: list[Any] = [(low, high), low, "holds"]
-    rows = [Row("A", "", value, "predict", (), lambda _: ours) for value in published]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "ProcessPoolExecutor", Here)
-        patch.setattr(module, "_rows", lambda: rows)
-        in_range, number, statement = reproduce()
+    in_range, number, statement = (compared(Row("A", "", value, "predict", (), lambda _: ours), {0: {}}) for value in published)
     end = low if ours < low else high if ours > high else ours
     assert in_range["relative_error"] == pytest.approx((ours - end) / end, abs=1e-12)
     assert number["relative_error"] == pytest.approx((ours - low) / low, abs=1e-12)
@@ -174,7 +124,7 @@ def test_the_error_is_relative_to_the_nearer_end_of_a_range(ours: float, low: fl
     assert (in_range["published"], number["published"], statement["published"]) == ([low, high], low, "holds")
 
 
-def test_the_best_speed_up_and_the_mean_reduction(runs: Runs) -> None:
+def test_the_best_speed_up_and_the_mean_reduction(runs: Any) -> None:
     """R3, R5: the largest of all ratios; R7: the mean. Mutant: the other way up, the first one, the mean of all."""
     agents_s = {256: 10.0, 512: 20.0, 1024: 40.0, 2048: 60.0}
     basic = {256: 1.5, 512: 1.1, 1024: 1.6, 2048: 1.4}
@@ -182,11 +132,11 @@ def test_the_best_speed_up_and_the_mean_reduction(runs: Runs) -> None:
 
     def answer(job: Job) -> Any:
         if "workload.arrival_rate" in spec(job):
-            return outcome(1.0)
+            return {}
         if job.kind == "capacity":
-            return {"basic": 0.2, "dualpath": 0.5}[spec(job)["system"]]
+            return {"rate": {"basic": 0.2, "dualpath": 0.5}[spec(job)["system"]]}
         agents, system = spec(job)["workload.agents"], spec(job)["system"]
-        return outcome(agents_s[agents] * (basic[agents] if system == "basic" else factor[system]))
+        return {"jct_s": agents_s[agents] * (basic[agents] if system == "basic" else factor[system])}
 
     runs.answer = answer
     assert simulated("R3", "R5") == pytest.approx([1.6, 1.6])
@@ -200,10 +150,10 @@ def test_the_best_speed_up_and_the_mean_reduction(runs: Runs) -> None:
 @pytest.mark.parametrize(
     ("speed_ups", "holds"), [([1.9, 1.6, 1.3, 1.1], True), ([1.9, 1.3, 1.6, 1.1], False), ([1.1, 1.3, 1.6, 1.9], False)]
 )
-def test_converging_means_that_the_speed_up_shrinks(runs: Runs, speed_ups: list[float], holds: bool) -> None:
+def test_converging_means_that_the_speed_up_shrinks(runs: Any, speed_ups: list[float], holds: bool) -> None:
     """R11. Mutant: it grows and that holds too; the low end is the largest, wherever it is."""
     by_scale = dict(zip((1, 2, 4, 8), speed_ups, strict=True))
-    runs.answer = lambda job: outcome(by_scale[spec(job)["workload.append_scale"]] if spec(job)["system"] == "basic" else 1.0)
+    runs.answer = lambda job: {"jct_s": by_scale[spec(job)["workload.append_scale"]] if spec(job)["system"] == "basic" else 1.0}
     low_end, shrinks = simulated("R11")
     assert low_end == speed_ups[0]
     assert shrinks is holds
@@ -213,15 +163,15 @@ def test_converging_means_that_the_speed_up_shrinks(runs: Runs, speed_ups: list[
     ("by_agents", "by_length", "holds"),
     [(0.1, 0.1, True), (0.0, 0.0, True), (-0.02, -0.02, True), (-0.1, 0.1, False), (0.1, -0.1, False)],
 )
-def test_growing_means_with_agents_and_with_length(runs: Runs, by_agents: float, by_length: float, holds: bool) -> None:
+def test_growing_means_with_agents_and_with_length(runs: Any, by_agents: float, by_length: float, holds: bool) -> None:
     """R13, small noise aside. Mutant: one of the two is not looked at."""
 
     def answer(job: Job) -> Any:
         if spec(job)["system"] == "dualpath":
-            return outcome(1.0)
+            return {}
         agents = (512, 1024, 2048).index(spec(job)["workload.agents"])
         length = ("paper-32k", "paper-48k", "paper-64k").index(spec(job)["workload.source"])
-        return outcome(1.5 * (1 + by_agents) ** agents * (1 + by_length) ** length)
+        return {"jct_s": 1.5 * (1 + by_agents) ** agents * (1 + by_length) ** length}
 
     runs.answer = answer
     assert simulated("R13") == [holds]
@@ -231,10 +181,15 @@ def test_growing_means_with_agents_and_with_length(runs: Runs, by_agents: float,
     ("dualpath", "basic", "holds"),
     [((0.1, 0.11), (0.2, 2.0), True), ((0.1, 2.0), (0.2, 2.0), False), ((0.1, 0.11), (0.2, 0.21), False)],
 )
-def test_queueing_explodes_for_basic_alone(runs: Runs, dualpath: tuple[float, float], basic: tuple[float, float], holds: bool) -> None:
+def test_queueing_explodes_for_basic_alone(runs: Any, dualpath: tuple[float, float], basic: tuple[float, float], holds: bool) -> None:
     """R14. Mutant: either half alone is enough, or the two systems are swapped."""
     queueing = {"dualpath": dualpath, "basic": basic}
-    runs.answer = lambda job: outcome(1.0, queueing[spec(job)["system"]][(0.2, 0.4).index(spec(job)["workload.arrival_rate"])])
+
+    def answer(job: Job) -> Any:
+        read_s = queueing[spec(job)["system"]][(0.2, 0.4).index(spec(job)["workload.arrival_rate"])]
+        return {"ttft_breakdown_s": {"schedule": 0.0, "read": read_s}}
+
+    runs.answer = answer
     assert simulated("R14") == [holds]
 
 
@@ -249,26 +204,26 @@ def test_a_row_that_is_really_run_is_the_promised_json(monkeypatch: pytest.Monke
     """Interface; jobs go to other processes and come back to the right row. Mutant: a tuple or numpy number in the JSON; seed 0."""
     basic, dualpath = small("run", system="basic"), small("run", system="dualpath")
     start = small("start")
-    table = [
+    made = [
         Row("A", "a ratio", (1.0, 2.0), "predict", (basic, dualpath), lambda done: done[basic]["jct_s"] / done[dualpath]["jct_s"]),
-        Row("B", "a number", 1.5, "calibrate", (start,), lambda done: done[start]),
+        Row("B", "a number", 1.5, "calibrate", (start,), lambda done: done[start]["attention_max_over_mean"]),
         Row("C", "a statement", "holds", "predict", (dualpath,), lambda done: bool(done[dualpath]["turns"] > 0)),
     ]
-    monkeypatch.setattr(module, "_rows", lambda: table)
-    rows = reproduce(seed=5, processes=1)
-    assert json.loads(json.dumps(rows, allow_nan=False)) == rows
-    assert [list(row) for row in rows] == [KEYS] * 3
+    monkeypatch.setattr(table, "all_rows", lambda: made)
+    found = reproduce(seeds=[5], processes=1)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert [list(row) for row in found] == [KEYS] * 3
     one, other = (simulate(Scenario(seed=5).with_values(spec(job))).to_dict()["jct_s"] for job in (basic, dualpath))
-    assert rows[0]["simulated"] == one / other
-    assert rows[1]["simulated"] >= 1
-    assert [row["published"] for row in rows] == [[1.0, 2.0], 1.5, "holds"]
-    assert rows[2]["simulated"] is True
+    assert found[0]["simulated"] == one / other
+    assert found[1]["simulated"] >= 1
+    assert [row["published"] for row in found] == [[1.0, 2.0], 1.5, "holds"]
+    assert found[2]["simulated"] is True
 
 
 def test_balance_at_the_start_is_that_of_the_first_twentieth_of_the_turns() -> None:
     """R12, section 11: from 1 to the number of engines. Mutant: the whole run's."""
     job = Job("start", (*SMALL.items(), ("model", "ds-660b"), ("cluster.gpus_per_node", 8), ("workload.agents", 40)))
-    start = module._run(job, 0)
+    start = run_job(job, 0)["attention_max_over_mean"]
     whole = simulate(job.scenario(0)).to_dict()["balance"]["attention_max_over_mean"]
     assert 1 <= start <= 8
     assert start != whole

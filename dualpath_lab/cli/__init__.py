@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from dualpath_lab import models, theory, workload
+from dualpath_lab.cli import reproduction
+from dualpath_lab.cli.arguments import names, port, print_json, tokens
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.scenario import Scenario, ScenarioError, load_scenario
 from dualpath_lab.studies.compare import Comparison, compare
-from dualpath_lab.studies.reproduce import as_markdown, reproduce
 from dualpath_lab.studies.run import Progress, simulate
 
 BAD_INPUT = 2
@@ -30,12 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     try:
         options = _parser().parse_args(arguments)
+        options.words = sys.argv[1:] if arguments is None else arguments
         options.command(options)
     except ScenarioError as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
+        print("\nInterrupted." if sys.stderr.isatty() else "Interrupted.", file=sys.stderr)
         return INTERRUPTED
     return 0
 
@@ -45,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     serve = _command(commands, "serve", _serve, "start the web app", json_output=False)
-    serve.add_argument("--port", type=_port, default=5006, help="port to listen on (default 5006; 0 takes any free one)")
+    serve.add_argument("--port", type=port, default=5006, help="port to listen on (default 5006; 0 takes any free one)")
     serve.add_argument("--address", default="localhost", help="address to listen on (default localhost)")
     serve.add_argument("--no-show", action="store_true", help="do not open a browser")
 
@@ -53,17 +54,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_scenario(run)
     comparison = _command(commands, "compare", _compare, "run one workload through several systems")
     _add_scenario(comparison)
-    comparison.add_argument("--systems", required=True, type=_names, metavar="A,B,C", help="the first is what speed-ups are measured from")
+    comparison.add_argument("--systems", required=True, type=names, metavar="A,B,C", help="the first is what speed-ups are measured from")
 
-    published = _command(commands, "reproduce", _reproduce, "set the published results beside ours (minutes)")
-    published.add_argument("rows", nargs="*", metavar="ROW", help="such as R1 R7; all but the slowest when left out")
-    published.add_argument("--seed", type=_seed, default=0, help="seed of the runs (default 0)")
-    published.add_argument("--processes", type=_processes, help="runs at a time (default: as many as there are processors)")
+    published = _command(commands, "reproduce", reproduction.command, "set the published results beside ours (minutes)")
+    reproduction.add_arguments(published)
 
     model = _command(commands, "model", _model, "KV-cache and FLOPs of a model")
     model.add_argument("model", metavar="MODEL", help="preset or path of a config.json")
-    model.add_argument("--context", type=_tokens, default=32_768, metavar="N", help="cached tokens (default 32768)")
-    model.add_argument("--append", type=_tokens, default=429, metavar="N", help="tokens to prefill (default 429)")
+    model.add_argument("--context", type=tokens, default=32_768, metavar="N", help="cached tokens (default 32768)")
+    model.add_argument("--append", type=tokens, default=429, metavar="N", help="tokens to prefill (default 429)")
 
     closed_form = _command(commands, "theory", _theory, "bottleneck-free range and resource loads")
     _add_settings(closed_form)
@@ -98,42 +97,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _whole_number(text: str, low: int, high: float) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = low - 1
-    if not low <= number <= high:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high:,.0f}")
-    return number
-
-
-def _port(text: str) -> int:
-    return _whole_number(text, 0, 65_535)
-
-
-def _tokens(text: str) -> int:
-    return _whole_number(text, 1, 1e9)
-
-
-def _seed(text: str) -> int:
-    return _whole_number(text, 0, 2**32 - 1)
-
-
-def _processes(text: str) -> int:
-    return _whole_number(text, 1, 1024)
-
-
 def _scenario(options: argparse.Namespace) -> Scenario:
     return load_scenario(options.scenario, options.settings)
-
-
-def _print_json(values: Any) -> None:
-    print(json.dumps(values, indent=2, allow_nan=False))
 
 
 def _progress(label: str) -> Progress | None:
@@ -153,7 +118,7 @@ def _run(options: argparse.Namespace) -> None:
     scenario = _scenario(options)
     result = simulate(scenario, _progress(scenario.system))
     if options.json:
-        _print_json(result.to_dict())
+        print_json(result.to_dict())
     else:
         print(result.summary())
 
@@ -161,7 +126,7 @@ def _run(options: argparse.Namespace) -> None:
 def _compare(options: argparse.Namespace) -> None:
     comparison = compare(_scenario(options), options.systems, _progress("compare"))
     if options.json:
-        _print_json(comparison.to_dict())
+        print_json(comparison.to_dict())
     else:
         print(_comparison_text(comparison))
 
@@ -173,18 +138,10 @@ def _comparison_text(comparison: Comparison) -> str:
     return "\n".join([*lines, f"speed-up over {first}: {', '.join(ratios)}"])
 
 
-def _reproduce(options: argparse.Namespace) -> None:
-    rows = reproduce(options.rows, options.seed, options.processes)
-    if options.json:
-        _print_json(rows)
-    else:
-        print(as_markdown(rows))
-
-
 def _model(options: argparse.Namespace) -> None:
     values = theory.model_summary(models.load_model(options.model), options.context, options.append)
     if options.json:
-        _print_json(values)
+        print_json(values)
         return
     print(
         f"{values['name']}: {values['layers']} layers, {values['active_parameters'] / 1e9:.3g} B active parameters\n"
@@ -197,7 +154,7 @@ def _model(options: argparse.Namespace) -> None:
 def _theory(options: argparse.Namespace) -> None:
     cluster = load_scenario(None, options.settings).cluster
     if options.json:
-        _print_json(theory.theory_summary(cluster))
+        print_json(theory.theory_summary(cluster))
     else:
         print(theory.theory_text(cluster))
 
@@ -205,7 +162,7 @@ def _theory(options: argparse.Namespace) -> None:
 def _workload(options: argparse.Namespace) -> None:
     values = workload.statistics(workload.load(options.source))
     if options.json:
-        _print_json(values)
+        print_json(values)
         return
     width = max(len(name) for name in values)
     for name, value in values.items():

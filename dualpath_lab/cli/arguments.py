@@ -1,0 +1,59 @@
+"""What commands have in common: how arguments are read, and how an answer is printed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+
+def names(text: str) -> list[str]:
+    """Names between commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _whole_number(text: str, low: int, high: float) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = low - 1
+    if not low <= number <= high:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high:,.0f}")
+    return number
+
+
+def port(text: str) -> int:
+    """A port to listen on; 0 for any."""
+    return _whole_number(text, 0, 65_535)
+
+
+def tokens(text: str) -> int:
+    """A number of tokens."""
+    return _whole_number(text, 1, 1e9)
+
+
+def _seed(text: str) -> int:
+    return _whole_number(text, 0, 2**32 - 1)
+
+
+def one_seed(text: str) -> list[int]:
+    """A list of one seed."""
+    return [_seed(text)]
+
+
+def seeds(text: str) -> list[int]:
+    """Seeds between commas, each once."""
+    seeds = [_seed(seed.strip()) for seed in text.split(",")]
+    if len(set(seeds)) < len(seeds):
+        raise argparse.ArgumentTypeError(f"{text!r} holds a seed twice")
+    return seeds
+
+
+def processes(text: str) -> int:
+    """Runs at a time."""
+    return _whole_number(text, 1, 1024)
+
+
+def print_json(values: Any) -> None:
+    """The answer alone, for programs."""
+    print(json.dumps(values, indent=2, allow_nan=False))

@@ -1,0 +1,149 @@
+"""A whole reproduction as one value, and as files: everything that its table and its figures are made from."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ValidationError
+
+from dualpath_lab.scenario import ScenarioError
+from dualpath_lab.studies.reproduce.jobs import Job, Kind, Outcome, Outcomes
+from dualpath_lab.studies.reproduce.report import as_markdown
+
+
+class JobResult(BaseModel):
+    """A job that was run: its kind, what differs from the default scenario, and what came out."""
+
+    kind: Kind
+    changes: dict[str, Any]
+    seed: int
+    outcome: Outcome
+
+    @property
+    def job(self) -> Job:
+        """What was run."""
+        return Job(self.kind, tuple(self.changes.items()))
+
+
+class Spread(NamedTuple):
+    """A number over the seeds."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Results(BaseModel):
+    """A reproduction.
+
+    Attributes
+    ----------
+    version : str
+        Of the lab.
+    command : str
+        That makes it again; empty where it was no command.
+    seeds : list of int
+    rows : list of dict
+        The JSON of ``dualpath-lab reproduce``.
+    jobs : list of JobResult
+        Every run, once for each seed.
+    """
+
+    version: str
+    command: str
+    seeds: list[int]
+    rows: list[dict[str, Any]]
+    jobs: list[JobResult]
+
+    @property
+    def turns(self) -> int:
+        """Simulated in all jobs together."""
+        return sum(done.outcome["turns"] for done in self.jobs)
+
+    @property
+    def outcomes(self) -> dict[int, Outcomes]:
+        """What came out, by seed and job."""
+        return {seed: {done.job: done.outcome for done in self.jobs if done.seed == seed} for seed in self.seeds}
+
+    def published(self, row: str) -> list[Any]:
+        """What the rows of this number are held against, in the order of the table."""
+        return [entry["published"] for entry in self.rows if entry["row"] == row]
+
+    def over_seeds(self, value: Callable[[Outcomes], float], *jobs: Job) -> Spread | None:
+        """A number made from some jobs; None where they were not run."""
+        values = [value(done) for done in self.outcomes.values() if all(job in done for job in jobs)]
+        return Spread(fmean(values), min(values), max(values)) if values else None
+
+
+def read_results(path: Path) -> Results:
+    """Read what :func:`write_results` wrote.
+
+    Raises
+    ------
+    ScenarioError
+        If the file can't be read, or holds something else.
+    """
+    try:
+        return Results.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ScenarioError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in problem["loc"]) or "the file"
+        raise ScenarioError(f"{path} is not a results.json of dualpath-lab reproduce: {where}: {problem['msg']}.") from None
+
+
+class Picture(NamedTuple):
+    """A figure that has become a file."""
+
+    file: str
+    title: str
+    caption: str
+
+
+def write_results(folder: Path, results: Results) -> None:
+    """Write ``results.json``."""
+    write_whole(folder / "results.json", (results.model_dump_json(indent=1) + "\n").encode())
+
+
+def write_document(folder: Path, results: Results, pictures: Sequence[Picture]) -> None:
+    """Write ``results.md``; the pictures are in the folder already."""
+    write_whole(folder / "results.md", as_document(results, pictures).encode())
+
+
+def as_document(results: Results, pictures: Sequence[Picture]) -> str:
+    """How to make it again, the table, and the figures as relative links."""
+    several = "s" if len(results.seeds) > 1 else ""
+    parts = [
+        "# The published results beside ours",
+        f"Made by DualPath Lab {results.version} from {results.turns:,} simulated turns, with seed{several} "
+        f"{', '.join(str(seed) for seed in results.seeds)}. To make it again:",
+        f"```bash\n{results.command}\n```",
+        "A row marked *calibrate* is one on which a constant was fitted; the others are predictions. The error of a range is that to its "
+        "nearer end.",
+        as_markdown(results.rows),
+    ]
+    if pictures:
+        parts.append("Hollow diamonds are published values, solid marks ours.")
+    for picture in pictures:
+        parts += [f"## {picture.title}", f"![{picture.title}]({picture.file})", picture.caption]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that whoever looks finds the old one or the new one, never a part."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        part.chmod(0o644)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
