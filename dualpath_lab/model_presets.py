@@ -48,6 +48,8 @@ class GroupedQuery(Transformer):
     indexer: ClassVar[None] = None
     indexer_elements: ClassVar[int] = 0
     indexer_flops: ClassVar[int] = 0
+    active: ClassVar[int] = 0
+    exchanged_elements: ClassVar[int] = 0
 
     kv_heads: int
     head_dim: int
@@ -118,6 +120,11 @@ class LatentMoe(Transformer):
     dense_layers: int
     dense_width: int
     indexer: Indexer | None = None
+
+    @property
+    def exchanged_elements(self) -> int:
+        """Hidden elements that a token takes to its experts, and as many that it brings back, all layers."""
+        return (self.layers - self.dense_layers) * self.hidden
 
     @property
     def indexer_elements(self) -> int:

@@ -19,6 +19,8 @@ _TORCH_DTYPES = {"float8_e4m3fn": "fp8", "bfloat16": "bf16", "float16": "fp16"}
 _LATENT_TYPES = ("deepseek_v3", "deepseek_v32", "glm_moe_dsa")
 _GROUPED_TYPES = ("qwen2", "qwen3", "llama")
 _LARGEST_DIMENSION = 1_000_000
+_DISPATCH_BYTES, _COMBINE_BYTES = 1, 2
+"""Of a hidden element on its way to the experts (FP8) and back (BF16)."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class Model:
         The indexer's part of ``kv_bytes_per_token``.
     top_k : int, optional
         Positions that sparse attention attends to; all of them when None.
+    active_experts : int
+        Routed experts that a token meets in each layer.
+    exchange_bytes_per_token : int
+        What a token sends to one other node of its expert-parallel group and gets back, all layers.
     """
 
     name: str
@@ -61,6 +67,8 @@ class Model:
     indexer_flops_per_pair: int = 0
     indexer_bytes_per_token: int = 0
     top_k: int | None = None
+    active_experts: int = 0
+    exchange_bytes_per_token: int = 0
 
     def attention_flops(self, cached: int, computed: int) -> float:
         """FLOPs of attention over all layers for ``computed`` new tokens after ``cached`` cached ones.
@@ -79,6 +87,14 @@ class Model:
     def flops(self, cached: int, computed: int) -> float:
         """FLOPs of a prefill of ``computed`` tokens after ``cached`` ones."""
         return self.linear_flops(computed) + self.attention_flops(cached, computed)
+
+    def exchange_bytes(self, nodes: int) -> float:
+        """All-to-all bytes, dispatch and combine, that a token moves across the network in an expert-parallel group of so many nodes.
+
+        Its experts lie on any of the nodes with equal chance, it goes once to each node that has one, and to its own for nothing.
+        """
+        others = (nodes - 1) * (1 - (1 - 1 / nodes) ** self.active_experts)
+        return self.exchange_bytes_per_token * others
 
     def decode_read_bytes(self, context: int) -> int:
         """KV bytes that one decode step reads for a sequence of ``context`` tokens: the attended ones and all indexer keys."""
@@ -140,6 +156,8 @@ def _model(name: str, shape: LatentMoe | GroupedQuery, kv_dtype: str, weight_dty
         indexer_flops_per_pair=shape.indexer_flops,
         indexer_bytes_per_token=shape.indexer_elements * kv_bytes,
         top_k=shape.indexer.top_k if shape.indexer else None,
+        active_experts=shape.active,
+        exchange_bytes_per_token=shape.exchanged_elements * (_DISPATCH_BYTES + _COMBINE_BYTES),
     )
 
 

@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 
 from dualpath_lab.core.network import Link
 from dualpath_lab.core.observer import prefill_compute
+from dualpath_lab.core.paths import Ports, Step, steps
 from dualpath_lab.core.simulation import Simulation
+from dualpath_lab.core.systems import mechanisms
+from dualpath_lab.scenario import Scenario
+from dualpath_lab.workload import BLOCK_TOKENS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +56,30 @@ class Result:
         import pandas as pd
 
         return pd.DataFrame(self.columns)
+
+    def steps(self, turn: int) -> list[Step[tuple[str, str]]]:
+        """The way of one turn's KV-cache: its exact bytes on every link, step by step (reference section 4).
+
+        Parameters
+        ----------
+        turn : int
+            Row of ``columns``.
+
+        Returns
+        -------
+        list of Step
+            Each link as its name and direction in ``values["links"]``; empty where the system moves nothing.
+        """
+        columns, kv_bytes = self.columns, self.values["kv_bytes_per_token"]
+        if not mechanisms(Scenario(**self.values["scenario"])).transfers:
+            return []
+        pe, de, near, hit, computed, generate = (
+            int(columns[name][turn]) for name in ("pe", "de", "prefill_read", "hit", "computed", "generate")
+        )
+        full = (hit + computed + generate) // BLOCK_TOKENS * BLOCK_TOKENS
+        gpus = self.values["scenario"]["cluster"]["gpus_per_node"]
+        sizes = (tokens * kv_bytes for tokens in (near, hit - near, computed, full - hit))
+        return steps(_ports("p", pe, gpus), _ports("d", de, gpus), *sizes)
 
     def summary(self) -> str:
         """A few lines for people."""
@@ -108,6 +136,7 @@ def result_of(simulation: Simulation, wall_s: float) -> Result:
             "read": sum(link["bytes"] for link in links if link["kind"] == "snic" and link["direction"] == "rx"),
             "written": sum(link["bytes"] for link in links if link["kind"] == "snic" and link["direction"] == "tx"),
         },
+        "kv_bytes_per_token": simulation.model.kv_bytes_per_token,
         "working_set_bytes": _working_set_bytes(simulation, trajectory_s),
         "balance": {
             "snic_max_over_mean": _max_over_mean([link["bytes"] for link in links if link["kind"] == "snic" and link["direction"] == "rx"]),
@@ -119,6 +148,12 @@ def result_of(simulation: Simulation, wall_s: float) -> Result:
         "wall_s": wall_s,
     }
     return Result(values, columns)
+
+
+def _ports(role: str, engine: int, gpus: int) -> Ports[tuple[str, str]]:
+    node, gpu = divmod(engine, gpus)
+    snic, dram, cnic = (f"{role}{node}.{name}" for name in ("snic", "dram", f"g{gpu}.cnic"))
+    return Ports((snic, "rx"), (snic, "tx"), (dram, "both"), (cnic, "tx"), (cnic, "rx"))
 
 
 def _duration(seconds: float) -> str:

@@ -44,6 +44,7 @@ class Cluster(_Part):
     dram_gbytes_per_s: float = Field(500.0, ge=1e-3, le=1e6)
     hbm_gbytes: float = Field(141.0, ge=1e-3, le=1e5)
     buffer_gbytes: float | None = Field(None, ge=1e-3, le=1e6)
+    copy_method: Literal["rdma", "copy_engine"] = "rdma"
 
     @property
     def storage_bytes_per_s(self) -> float:

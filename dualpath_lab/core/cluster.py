@@ -11,9 +11,10 @@ from simpy import Environment
 from dualpath_lab import calibration
 from dualpath_lab.core.batching import Batching
 from dualpath_lab.core.decode import DecodeGroup
-from dualpath_lab.core.engines import DecodeEngine, PrefillEngine
+from dualpath_lab.core.engines import DecodeEngine, Exchange, PrefillEngine
 from dualpath_lab.core.memory import Memory
 from dualpath_lab.core.network import Link, Network
+from dualpath_lab.core.paths import Ports
 from dualpath_lab.core.prefill import PrefillGroup
 from dualpath_lab.core.storage import ReadQueue
 from dualpath_lab.models import Model
@@ -42,6 +43,7 @@ class Node:
             for gpu in range(spec.gpus_per_node)
         ]
         self.buffer = Memory(f"{self.name}.buffer", buffer_bytes)
+        self.ports = [Ports(self.snic_rx, self.snic_tx, self.dram, *cnic) for cnic in self.cnics]
         self.reads = ReadQueue(self, network)
 
     def links(self) -> Iterator[Link]:
@@ -83,7 +85,12 @@ class Cluster:
         self.decode_fetch_groups: list[tuple[DecodeEngine, ...]] = []
         self.prefill_groups: list[PrefillGroup] = []
         self.decode_groups: list[DecodeGroup] = []
-        traffic_rate = _model_share(scenario, model) * spec.compute_bytes_per_s
+
+        share = scenario.traffic.model_share
+        fixed_rate = None if share is None else share * spec.compute_bytes_per_s
+
+        def exchange(nodes: int) -> Exchange:
+            return Exchange(model.exchange_bytes(nodes), calibration.MOST_MODEL_SHARE * spec.compute_bytes_per_s, fixed_rate)
 
         for nodes in _spans(self.prefill_nodes, model):
             room = min(_kv_hbm_bytes(scenario, model, nodes), max(int(calibration.PREFILL_KV_HBM_BYTES), largest_prompt_bytes))
@@ -94,7 +101,7 @@ class Cluster:
             )
             self.prefill_fetch_groups.append(prefill)
             for prefill_members in _in_step(prefill, model):
-                self.prefill_groups.append(PrefillGroup(env, network, traffic_rate, model, batching, prefill_members))
+                self.prefill_groups.append(PrefillGroup(env, network, exchange(len(nodes)), model, batching, prefill_members))
 
         for nodes in _spans(self.decode_nodes, model):
             room = _kv_hbm_bytes(scenario, model, nodes)
@@ -105,7 +112,7 @@ class Cluster:
             )
             self.decode_fetch_groups.append(decode)
             for decode_members in _in_step(decode, model):
-                self.decode_groups.append(DecodeGroup(env, network, traffic_rate, model, decode_members))
+                self.decode_groups.append(DecodeGroup(env, network, exchange(len(nodes)), model, decode_members))
 
     @property
     def nodes(self) -> list[Node]:
@@ -125,12 +132,6 @@ class Cluster:
     def links(self) -> Iterator[Link]:
         """Every link, node by node."""
         return chain.from_iterable(node.links() for node in self.nodes)
-
-
-def _model_share(scenario: Scenario, model: Model) -> float:
-    if scenario.traffic.model_share is not None:
-        return scenario.traffic.model_share
-    return calibration.EXPERT_PARALLEL_MODEL_SHARE if model.expert_parallel else 0.0
 
 
 def _spans(nodes: list[Node], model: Model) -> list[list[Node]]:

@@ -12,7 +12,7 @@ from simpy import Environment
 
 from dualpath_lab import calibration
 from dualpath_lab.core.alarm import Alarm
-from dualpath_lab.core.engines import DecodeEngine, EngineGroup
+from dualpath_lab.core.engines import DecodeEngine, EngineGroup, Exchange
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.turn import Turn
 from dualpath_lab.models import Model
@@ -20,6 +20,10 @@ from dualpath_lab.workload import BLOCK_TOKENS
 
 if TYPE_CHECKING:
     from dualpath_lab.core.loader import Loader
+
+
+_TRAFFIC_STEP = 0.1
+"""Model traffic follows the batch in steps of this relative size."""
 
 
 class DecodeGroup(EngineGroup):
@@ -33,8 +37,8 @@ class DecodeGroup(EngineGroup):
     foreseen when it joins, from the step as it then is.
     """
 
-    def __init__(self, env: Environment, network: Network, traffic_rate: float, model: Model, engines: Sequence[DecodeEngine]) -> None:
-        super().__init__(env, network, traffic_rate, engines)
+    def __init__(self, env: Environment, network: Network, exchange: Exchange, model: Model, engines: Sequence[DecodeEngine]) -> None:
+        super().__init__(env, network, exchange, engines)
         self.engines = engines
         for engine in engines:
             engine.group = self
@@ -47,8 +51,9 @@ class DecodeGroup(EngineGroup):
         self._tokens_each = 0.0
         self._step_s = inf
         self._since = 0.0
+        self._exchanged_for = 0.0
         weights_s = model.weight_bytes / len(engines) / calibration.HBM_BYTES_PER_S
-        overhead_s = model.layers * calibration.DECODE_LAYER_OVERHEAD_S if model.expert_parallel else 0.0
+        overhead_s = model.layers * calibration.LAYER_OVERHEAD_S if model.expert_parallel else 0.0
         self._empty_step_s = overhead_s + weights_s
         self._sequence_s = model.linear_flops(1) / (len(engines) * calibration.LINEAR_FLOPS_PER_S)
 
@@ -63,7 +68,6 @@ class DecodeGroup(EngineGroup):
         engine.step_bytes += self._step_bytes(turn)
         tokens = turn.prompt + 1
         self._push_mark(self._tokens_each, turn, tokens, min(BLOCK_TOKENS - tokens % BLOCK_TOKENS, turn.tokens - tokens))
-        self._set_running(True)
         self._plan()
         turn.second_token = self._env.now + self._step_s
         self.loader.decoded(turn, tokens)
@@ -82,12 +86,20 @@ class DecodeGroup(EngineGroup):
     def _plan(self) -> None:
         if not self._marks:
             self._step_s = inf
+            self._exchanged_for = 0.0
+            self._set_traffic(0.0)
             return
-        self._step_s = (
+        tokens_each = len(self._marks) / len(self.engines)
+        self._step_s = max(
             self._empty_step_s
             + max(engine.step_bytes for engine in self.engines) / calibration.HBM_BYTES_PER_S
-            + len(self._marks) * self._sequence_s
+            + len(self._marks) * self._sequence_s,
+            self._exchange.least_s(tokens_each),
         )
+        tokens_per_s = tokens_each / self._step_s
+        if abs(tokens_per_s - self._exchanged_for) > _TRAFFIC_STEP * self._exchanged_for:
+            self._exchanged_for = tokens_per_s
+            self._set_traffic(tokens_per_s)
         self._alarm.set(max(self._marks[0][0] - self._tokens_each, 0.0) * self._step_s)
 
     def _reach_marks(self) -> None:
@@ -103,7 +115,6 @@ class DecodeGroup(EngineGroup):
                 turn.de.decoding -= 1
                 turn.de.step_bytes -= self._step_bytes(turn)
         self._plan()
-        self._set_running(bool(self._marks))
         for turn, tokens in reached:
             self._reach(turn, tokens)
 

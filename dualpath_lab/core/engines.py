@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simpy import Environment
@@ -23,25 +24,25 @@ class CopyQueue:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._waiting: deque[tuple[dict[Link, int], Callable[[], None]]] = deque()
+        self._waiting: deque[tuple[dict[Link, int], float, Callable[[], None]]] = deque()
         self._busy = False
 
-    def submit(self, load: dict[Link, int], then: Callable[[], None]) -> None:
-        """Carry ``load`` when everything submitted before has arrived, then call ``then``."""
-        self._waiting.append((load, then))
+    def submit(self, load: dict[Link, int], submit_s: float, then: Callable[[], None]) -> None:
+        """Carry ``load``, which takes ``submit_s`` to submit, when everything submitted before has arrived, then call ``then``."""
+        self._waiting.append((load, submit_s, then))
         if not self._busy:
             self._next()
 
     def _next(self) -> None:
         self._busy = bool(self._waiting)
         if self._busy:
-            load, then = self._waiting.popleft()
+            load, submit_s, then = self._waiting.popleft()
 
             def done() -> None:
                 self._next()
                 then()
 
-            self._network.start(load, done)
+            self._network.start(load, done, submit_s)
 
 
 class Engine:
@@ -53,6 +54,8 @@ class Engine:
         Number of the engine among those of its role.
     fetch_group : int
         Number of the group whose leader fetches its work.
+    ports : Ports
+        The links of its node and its compute NIC.
     hbm : Memory
         What it has for KV-cache.
     sequences, tokens : int
@@ -63,7 +66,7 @@ class Engine:
         self.index = index
         self.node = node
         self.fetch_group = fetch_group
-        self.cnic_tx, self.cnic_rx = node.cnics[gpu]
+        self.ports = node.ports[gpu]
         self.hbm = Memory(f"{node.name}.g{gpu}.hbm", kv_hbm_bytes)
         self.copies = CopyQueue(network)
         self.sequences = 0
@@ -96,21 +99,51 @@ class DecodeEngine(Engine):
         self.step_bytes = 0
 
 
-class EngineGroup:
-    """Engines that work in step, and the model traffic that they exchange while they run."""
+@dataclass(frozen=True)
+class Exchange:
+    """All-to-all of an expert-parallel group, as each compute NIC sees it in either direction.
 
-    def __init__(self, env: Environment, network: Network, traffic_rate: float, engines: Sequence[Engine]) -> None:
+    Parameters
+    ----------
+    bytes_per_token : float
+        For each token of the NIC's engine.
+    most_rate : float
+        Bytes/s that the virtual lane's priority reserves to it.
+    fixed_rate : float, optional
+        Bytes/s while the group runs, whatever its tokens.
+    """
+
+    bytes_per_token: float
+    most_rate: float
+    fixed_rate: float | None = None
+
+    def rate(self, tokens_per_s: float) -> float:
+        """Bytes/s for so many tokens a second of an engine."""
+        if self.fixed_rate is not None:
+            return self.fixed_rate if tokens_per_s else 0.0
+        return min(self.bytes_per_token * tokens_per_s, self.most_rate)
+
+    def least_s(self, tokens: float) -> float:
+        """Time that the exchange for so many tokens of an engine takes at best."""
+        return self.bytes_per_token * tokens / self.most_rate if self.fixed_rate is None else 0.0
+
+
+class EngineGroup:
+    """Engines that work in step, and the model traffic that they exchange while they do.
+
+    Simplification: the traffic is spread evenly over a forward or step, where a real link sees bursts shorter than a millisecond.
+    """
+
+    def __init__(self, env: Environment, network: Network, exchange: Exchange, engines: Sequence[Engine]) -> None:
         self._env = env
         self._network = network
-        self._traffic_rate = traffic_rate
-        self._links = [link for engine in engines for link in (engine.cnic_tx, engine.cnic_rx)]
+        self._exchange = exchange
+        self._links = [link for engine in engines for link in (engine.ports.cnic_tx, engine.ports.cnic_rx)]
         self.traffic = ModelTraffic()
         for link in self._links:
             link.model = self.traffic
-        self.running = False
 
-    def _set_running(self, running: bool) -> None:
-        if running != self.running:
-            self.running = running
-            if self._traffic_rate:
-                self._network.set_model_rate(self.traffic, self._traffic_rate if running else 0.0, self._links)
+    def _set_traffic(self, tokens_per_s: float) -> None:
+        rate = self._exchange.rate(tokens_per_s)
+        if rate != self.traffic.rate:
+            self._network.set_model_rate(self.traffic, rate, self._links)

@@ -1,32 +1,52 @@
-"""The way of a turn's KV-cache: which bytes cross which links, in which order (section 4).
+"""How a turn's KV-cache moves along its path, and when (section 4); :mod:`paths` says over which links.
 
-Every copy to or from a GPU crosses that GPU's compute NIC; a local copy (DRAM <-> HBM) loops back and so takes both of its directions.
+Each hit token takes one of the two paths; a turn's tokens may be split over both. The middle steps, into PE HBM and on to the decode
+engine, stream layer by layer beside the computation; :class:`WholeLoader` takes them before and after it instead.
 
-    prefill side: storage -> PE buffer | PE buffer -> PE HBM | hit + miss: PE HBM -> DE buffer | DE buffer -> DE HBM
-    decode side:  storage -> DE buffer | DE buffer -> PE HBM |       miss: PE HBM -> DE buffer | DE buffer -> DE HBM
-
-Each hit token takes one of the two paths; a turn's tokens may be split over both.
-
-The two middle steps stream layer by layer beside the computation; :class:`WholeLoader` does them before and after it instead.
-
-During decode each block is written to storage as soon as it is full: DE HBM -> DE DRAM -> storage.
-
-Simplifications: submitting a copy costs nothing, and the HBM that one layer's KV-cache takes under layer-wise prefill is not counted.
+A block goes to or from HBM in one copy for each layer, and each copy has to be submitted: a transfer can't be faster than its
+submissions, which an engine makes one after the other.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from simpy import Environment
 
+from dualpath_lab import calibration
+from dualpath_lab.core import paths
 from dualpath_lab.core.batching import Chunk
+from dualpath_lab.core.engines import PrefillEngine
 from dualpath_lab.core.network import Link, Network
 from dualpath_lab.core.turn import Turn
+from dualpath_lab.models import Model
 from dualpath_lab.workload import BLOCK_TOKENS
 
-ForwardLoad = tuple[dict[Link, int], float]
+
+class Streams(NamedTuple):
+    """What streams beside a forward.
+
+    Attributes
+    ----------
+    load : dict of Link to int
+        Bytes on each link.
+    mean_bytes : float
+        Of a chunk.
+    submit_s : float
+        Time that the engine with the most copies takes to submit them.
+    ends_s : float
+        Time in which the pipeline fills and drains: one layer's share of the transfer.
+    """
+
+    load: dict[Link, int]
+    mean_bytes: float
+    submit_s: float
+    ends_s: float
+
+
+NO_STREAMS = Streams({}, 0.0, 0.0, 0.0)
 
 
 class Loader:
@@ -36,14 +56,17 @@ class Loader:
     ----------
     env : simpy.Environment
     network : Network
-    kv_bytes_per_token : int
-        Of all layers.
+    model : Model
+    copy_submit_s : float
+        Time to submit one copy.
     """
 
-    def __init__(self, env: Environment, network: Network, kv_bytes_per_token: int) -> None:
+    def __init__(self, env: Environment, network: Network, model: Model, copy_submit_s: float) -> None:
         self._env = env
         self._network = network
-        self._kv_bytes = kv_bytes_per_token
+        self._layers = model.layers
+        self._kv_bytes = model.kv_bytes_per_token
+        self._block_submit_s = copy_submit_s * model.layers
 
     def begin(self, turn: Turn) -> None:
         """Bring the hit tokens of a placed turn within reach of its prefill engine, then let that engine have it."""
@@ -55,42 +78,47 @@ class Loader:
             turn.asked = turn.admitted = True
             turn.de.node.reads.read(turn.hit, turn.hit_bytes, turn.prompt_bytes, lambda: self._ready(turn))
 
-    def admit(self, turn: Turn) -> bool:
-        """Whether a forward may take the turn: its KV-cache needs room in the decode node's buffer, which is asked for the first time.
+    def candidates(self, engine: PrefillEngine) -> Iterator[Turn]:
+        """Ready turns that the engine's next forward may take, first come first.
 
-        Room for a forward is granted before room for reads, so that turns read on the prefill side can't starve.
+        A turn's KV-cache needs room in the decode node's buffer, which is asked for the first time; and a few layers of the KV-cache of all
+        turns in the forward must fit in HBM.
         """
-        if not turn.asked:
-            turn.de.node.buffer.take(turn.prompt_bytes, lambda: self._admitted(turn), urgent=True)
-            turn.asked = True
-        return turn.admitted
+        room_bytes = engine.hbm.free_bytes
+        for turn in engine.ready:
+            if self._admit(turn):
+                room_bytes -= self._layers_bytes(turn)
+                if room_bytes < 0:
+                    return
+                yield turn
 
-    def forward_load(self, chunks: Sequence[Chunk]) -> ForwardLoad:
-        """Bytes on each link that stream beside a forward of these chunks, and the mean bytes of a chunk."""
+    def begin_forward(self, chunks: Sequence[Chunk]) -> Streams:
+        """Take HBM for the forward's layers, and tell what streams beside it."""
         load: dict[Link, int] = defaultdict(int)
+        submit_s: dict[PrefillEngine, float] = defaultdict(float)
         chunk_bytes = 0
         for turn, cached, tokens in chunks:
-            pe, de = turn.pe, turn.de
-            store_bytes = tokens * self._kv_bytes
-            if cached == turn.hit and turn.hit:
-                prefill_bytes = turn.prefill_read * self._kv_bytes
-                decode_bytes = turn.hit_bytes - prefill_bytes
-                load[pe.cnic_rx] += turn.hit_bytes
-                load[pe.node.dram] += prefill_bytes
-                load[pe.cnic_tx] += prefill_bytes
-                load[de.node.dram] += decode_bytes
-                load[de.cnic_tx] += decode_bytes
-                store_bytes += prefill_bytes
-            load[pe.cnic_tx] += store_bytes
-            load[de.cnic_rx] += store_bytes
-            load[de.node.dram] += store_bytes
+            pe, de = turn.pe.ports, turn.de.ports
+            turn.pe.hbm.take(self._layers_bytes(turn), _nothing)
+            loaded = stored = 0
+            if cached == turn.hit:
+                loaded, stored = turn.hit, turn.prefill_read
+                _add(load, paths.copy_in(pe), turn.prefill_read * self._kv_bytes)
+                _add(load, paths.send_hits(de, pe), turn.decode_read * self._kv_bytes)
+            stored += tokens
+            _add(load, paths.hand_over(pe, de), stored * self._kv_bytes)
+            submit_s[turn.pe] += self._submit_s(loaded) + self._submit_s(stored)
             chunk_bytes += (cached + tokens) * self._kv_bytes
-        return load, chunk_bytes / len(chunks)
+        ends_s = max(size / link.capacity for link, size in load.items()) / self._layers
+        return Streams(load, chunk_bytes / len(chunks), max(submit_s.values()), ends_s)
 
-    def loaded(self, turn: Turn) -> None:
-        """The turn's first forward is over: its hit tokens have left the prefill node's buffer."""
-        if turn.prefill_read:
-            turn.pe.node.buffer.give_back(turn.prefill_read * self._kv_bytes)
+    def end_forward(self, chunks: Sequence[Chunk]) -> None:
+        """Leave HBM; hit tokens have left the prefill node's buffer after a turn's first forward."""
+        for chunk in chunks:
+            turn = chunk.turn
+            turn.pe.hbm.give_back(self._layers_bytes(turn))
+            if chunk.is_first and turn.prefill_read:
+                turn.pe.node.buffer.give_back(turn.prefill_read * self._kv_bytes)
 
     def prefilled(self, turn: Turn) -> None:
         """The turn's last forward is over: its KV-cache is complete in the decode node's buffer; bring it to the decode engine."""
@@ -101,24 +129,24 @@ class Loader:
             de.node.buffer.give_back(turn.prompt_bytes)
             self._decode(turn)
 
-        de.copies.submit({de.node.dram: turn.prompt_bytes, de.cnic_tx: turn.prompt_bytes, de.cnic_rx: turn.prompt_bytes}, arrived)
+        de.copies.submit(_load(paths.copy_in(de.ports), turn.prompt_bytes), self._submit_s(turn.prompt), arrived)
 
     def decoded(self, turn: Turn, tokens: int) -> None:
         """The turn has come to ``tokens`` tokens: write the blocks that are newly full to storage."""
         full = tokens // BLOCK_TOKENS * BLOCK_TOKENS
         if full <= turn.stored:
             return
-        size = (full - turn.stored) * self._kv_bytes
+        new_tokens = full - turn.stored
         turn.stored = full
         turn.writes += 1
-        de = turn.de
 
         def written() -> None:
             turn.writes -= 1
             if turn.when_stored and not turn.writes:
                 turn.when_stored()
 
-        self._network.start({de.cnic_tx: size, de.cnic_rx: size, de.node.dram: 2 * size, de.node.snic_tx: size}, written)
+        load = _load(paths.write_back(turn.de.ports), new_tokens * self._kv_bytes)
+        self._network.start(load, written, self._submit_s(new_tokens))
 
     def when_stored(self, turn: Turn, then: Callable[[], None]) -> None:
         """Call ``then`` as soon as all full blocks of a turn that has ended are in storage."""
@@ -126,6 +154,24 @@ class Loader:
             turn.when_stored = then
         else:
             then()
+
+    def _admit(self, turn: Turn) -> bool:
+        """Whether the turn has room in the decode node's buffer.
+
+        Room for a forward is granted before room for reads, so that turns read on the prefill side can't starve.
+        """
+        if not turn.asked:
+            turn.de.node.buffer.take(turn.prompt_bytes, lambda: self._admitted(turn), urgent=True)
+            turn.asked = True
+        return turn.admitted
+
+    def _layers_bytes(self, turn: Turn) -> int:
+        """KV-cache of the turn's prompt that a layer-wise forward holds at a time."""
+        return min(turn.prompt_bytes * calibration.LAYERS_IN_HBM // self._layers, turn.prompt_bytes)
+
+    def _submit_s(self, tokens: int) -> float:
+        """Time to submit the copies of so many tokens."""
+        return -(-tokens // BLOCK_TOKENS) * self._block_submit_s
 
     def _admitted(self, turn: Turn) -> None:
         turn.admitted = True
@@ -181,9 +227,9 @@ class WholeLoader(Loader):
         """Take HBM, read, copy the hit tokens into HBM, then let the prefill engine have the turn."""
         turn.pe.hbm.take(turn.prompt_bytes, lambda: self._read_whole(turn))
 
-    def admit(self, turn: Turn) -> bool:
-        """Always: the KV-cache stays in HBM until after the forward."""
-        return True
+    def candidates(self, engine: PrefillEngine) -> Iterator[Turn]:
+        """All that are ready: their KV-cache is in HBM, and stays there until after the forward."""
+        return iter(engine.ready)
 
     def _read_whole(self, turn: Turn) -> None:
         if turn.hit:
@@ -198,13 +244,13 @@ class WholeLoader(Loader):
             pe.node.buffer.give_back(turn.hit_bytes)
             self._ready(turn)
 
-        pe.copies.submit({pe.node.dram: turn.hit_bytes, pe.cnic_tx: turn.hit_bytes, pe.cnic_rx: turn.hit_bytes}, arrived)
+        pe.copies.submit(_load(paths.copy_in(pe.ports), turn.hit_bytes), self._submit_s(turn.hit), arrived)
 
-    def forward_load(self, chunks: Sequence[Chunk]) -> ForwardLoad:
+    def begin_forward(self, chunks: Sequence[Chunk]) -> Streams:
         """Nothing: no transfer runs beside the computation."""
-        return {}, 0.0
+        return NO_STREAMS
 
-    def loaded(self, turn: Turn) -> None:
+    def end_forward(self, chunks: Sequence[Chunk]) -> None:
         """Nothing: the buffer was left before the forward."""
 
     def prefilled(self, turn: Turn) -> None:
@@ -216,7 +262,7 @@ class WholeLoader(Loader):
             super(WholeLoader, self).prefilled(turn)
 
         def move() -> None:
-            pe.copies.submit({pe.cnic_tx: turn.prompt_bytes, de.cnic_rx: turn.prompt_bytes, de.node.dram: turn.prompt_bytes}, handed_over)
+            pe.copies.submit(_load(paths.hand_over(pe.ports, de.ports), turn.prompt_bytes), self._submit_s(turn.prompt), handed_over)
 
         de.node.buffer.take(turn.prompt_bytes, move)
 
@@ -228,15 +274,15 @@ class NoLoader(Loader):
         """Let the prefill engine have the turn at once."""
         self._ready(turn)
 
-    def admit(self, turn: Turn) -> bool:
-        """Always."""
-        return True
+    def candidates(self, engine: PrefillEngine) -> Iterator[Turn]:
+        """All that are ready."""
+        return iter(engine.ready)
 
-    def forward_load(self, chunks: Sequence[Chunk]) -> ForwardLoad:
+    def begin_forward(self, chunks: Sequence[Chunk]) -> Streams:
         """Nothing."""
-        return {}, 0.0
+        return NO_STREAMS
 
-    def loaded(self, turn: Turn) -> None:
+    def end_forward(self, chunks: Sequence[Chunk]) -> None:
         """Nothing."""
 
     def prefilled(self, turn: Turn) -> None:
@@ -246,3 +292,18 @@ class NoLoader(Loader):
 
     def decoded(self, turn: Turn, tokens: int) -> None:
         """Nothing to write."""
+
+
+def _add(load: dict[Link, int], links: Iterable[Link], size_bytes: int) -> None:
+    for link in links:
+        load[link] += size_bytes
+
+
+def _load(links: Iterable[Link], size_bytes: int) -> dict[Link, int]:
+    load: dict[Link, int] = defaultdict(int)
+    _add(load, links, size_bytes)
+    return load
+
+
+def _nothing() -> None:
+    """Room was seen to be there, so the grant is immediate."""

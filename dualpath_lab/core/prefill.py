@@ -10,7 +10,7 @@ from simpy import Environment
 from dualpath_lab import calibration
 from dualpath_lab.core.alarm import Alarm
 from dualpath_lab.core.batching import Batching, Chunk
-from dualpath_lab.core.engines import EngineGroup, PrefillEngine
+from dualpath_lab.core.engines import EngineGroup, Exchange, PrefillEngine
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.recorder import Series
 from dualpath_lab.models import Model
@@ -23,13 +23,15 @@ class PrefillGroup(EngineGroup):
     """Runs one forward at a time over all its engines.
 
     Attention is data-parallel, so the forward's attention takes as long as its slowest engine's; the rest is shared by all GPUs of
-    the group. Layer-wise transfers run beside the computation: the forward lasts as long as the longer of the two.
+    the group. Layer-wise transfers run beside the computation: the forward lasts as long as the longer of the two, where computation
+    counts with the ends of the pipeline, the first layer's load and the last one's store.
 
-    Simplification: the first layer's load and the last layer's store are not counted outside the overlap, and a chunked request's
-    earlier chunks stay in HBM.
+    Simplification: a chunked request's earlier chunks, and the hits that its first one loaded, stay in HBM, uncounted.
 
     Attributes
     ----------
+    running : bool
+        Whether a forward is under way.
     forwards, attention_imbalance : int, float
         Number of forwards, and the sum of their attention time's max / mean over the engines.
     compute : Series
@@ -40,12 +42,12 @@ class PrefillGroup(EngineGroup):
         self,
         env: Environment,
         network: Network,
-        traffic_rate: float,
+        exchange: Exchange,
         model: Model,
         batching: Batching,
         engines: Sequence[PrefillEngine],
     ) -> None:
-        super().__init__(env, network, traffic_rate, engines)
+        super().__init__(env, network, exchange, engines)
         self.engines = engines
         for engine in engines:
             engine.group = self
@@ -53,9 +55,11 @@ class PrefillGroup(EngineGroup):
         self.loader: Loader
         self._model = model
         self._batching = batching
-        self._overhead_s = model.layers * calibration.PREFILL_LAYER_OVERHEAD_S if model.expert_parallel else 0.0
+        self._overhead_s = model.layers * calibration.LAYER_OVERHEAD_S if model.expert_parallel else 0.0
         self._wake = Alarm(env, self._start_forward)
         self._woken = False
+        self._exchanged = Alarm(env, lambda: self._set_traffic(0.0))
+        self.running = False
         self.forwards = 0
         self.attention_imbalance = 0.0
         self.compute = Series()
@@ -71,14 +75,14 @@ class PrefillGroup(EngineGroup):
         chunks: list[Chunk] = []
         attention_flops = []
         for engine in self.engines:
-            packed, flops = self._batching.pack(filter(self.loader.admit, engine.ready))
+            packed, flops = self._batching.pack(self.loader.candidates(engine))
             for chunk in packed:
                 chunk.turn.prefilled += chunk.tokens
                 if chunk.is_last:
                     engine.ready.remove(chunk.turn)
             chunks += packed
             attention_flops.append(flops)
-        self._set_running(bool(chunks))
+        self.running = bool(chunks)
         if not chunks:
             return
         now = self._env.now
@@ -86,15 +90,19 @@ class PrefillGroup(EngineGroup):
             if chunk.is_first:
                 chunk.turn.prefill_started = now
         compute_s = self._compute_s(attention_flops, sum(chunk.tokens for chunk in chunks))
-        load, stream_bytes = self.loader.forward_load(chunks)
-        self._network.start(load, lambda: self._end_forward(chunks), compute_s, stream_bytes)
+        streams = self.loader.begin_forward(chunks)
+        least_s = max(compute_s + streams.ends_s, streams.submit_s)
+        self._network.start(streams.load, lambda: self._end_forward(chunks), least_s, streams.mean_bytes)
 
     def _compute_s(self, attention_flops: list[float], tokens: int) -> float:
         now, engines = self._env.now, len(self.engines)
         slowest_s = max(attention_flops) / calibration.ATTENTION_FLOPS_PER_S
         mean_s = sum(attention_flops) / engines / calibration.ATTENTION_FLOPS_PER_S
         linear_s = self._model.linear_flops(tokens) / (engines * calibration.LINEAR_FLOPS_PER_S)
-        compute_s = self._overhead_s + slowest_s + linear_s
+        tokens_each = tokens / engines
+        compute_s = max(self._overhead_s + slowest_s + linear_s, self._exchange.least_s(tokens_each))
+        self._set_traffic(tokens_each / compute_s)
+        self._exchanged.set(compute_s)
         self.forwards += 1
         self.attention_imbalance += slowest_s / mean_s
         self.compute.add(now, now + compute_s, mean_s + linear_s)
@@ -102,10 +110,9 @@ class PrefillGroup(EngineGroup):
 
     def _end_forward(self, chunks: list[Chunk]) -> None:
         now = self._env.now
+        self.loader.end_forward(chunks)
         for chunk in chunks:
             turn = chunk.turn
-            if chunk.is_first:
-                self.loader.loaded(turn)
             if chunk.is_last:
                 turn.prefill_ended = now
                 turn.pe.sequences -= 1

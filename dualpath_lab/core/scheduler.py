@@ -135,7 +135,7 @@ class Adaptive:
         self.waiting = 0
 
     def submit(self, turn: Turn) -> None:
-        """Queue the turn on both sides and serve whoever can take work."""
+        """Queue the turn on both sides and serve whoever can take work, the prefill group first that was last offered any longest ago."""
         self.waiting += 1
         decode_group = self._group_tokens.index(min(self._group_tokens))
         self._group_tokens[decode_group] += turn.tokens
@@ -145,16 +145,19 @@ class Adaptive:
         for group in list(self._hungry):
             if not self._prefill_queue:
                 break
+            del self._hungry[group]
             self.prefill_fetch(group)
 
     def prefill_fetch(self, group: int) -> None:
         """Give the group's engines the head of the prefill queue until all are overloaded.
 
-        A group that could take more stays hungry and is asked again, the longest unasked first, when a turn is submitted.
+        A group that could take more is hungry until it can't. Who asks keeps its place among the hungry: a slow group's forwards seldom
+        end, and it must not come before the others for that.
         """
-        self._hungry.pop(group, None)
         if self._assign_prefill(group):
-            self._hungry[group] = None
+            self._hungry.setdefault(group)
+        else:
+            self._hungry.pop(group, None)
 
     def turn_ended(self, turn: Turn) -> None:
         """Give the decode group's private queue another try."""

@@ -91,7 +91,8 @@ class Simulation:
         chosen = mechanisms(scenario)
         self.cluster = Cluster(scenario, self.model, largest_prompt_bytes, make_batching(chosen, self.model), self._env, self.network)
         self._check_memory(largest_prompt_bytes, int((prompts + self.workload.generate).max()) * kv_bytes)
-        self._loader = make_loader(chosen)(self._env, self.network, kv_bytes)
+        copy_submit_s = calibration.COPY_SUBMIT_S[scenario.cluster.copy_method]
+        self._loader = make_loader(chosen)(self._env, self.network, self.model, copy_submit_s)
         self.scheduler = make_scheduler(
             chosen,
             self.cluster,

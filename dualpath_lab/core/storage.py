@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from dualpath_lab.core import paths
+
 if TYPE_CHECKING:
     from dualpath_lab.core.cluster import Node
     from dualpath_lab.core.network import Network
@@ -51,4 +53,4 @@ class ReadQueue:
             self._next()
             then()
 
-        node.buffer.take(buffer_bytes, lambda: self._network.start({node.snic_rx: read_bytes, node.dram: read_bytes}, done))
+        node.buffer.take(buffer_bytes, lambda: self._network.start(dict.fromkeys(paths.read(node.ports[0]), read_bytes), done))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dualpath_lab.scenario import WorkloadSpec
-from dualpath_lab.workload.paper import DATASETS
+from dualpath_lab.workload.paper import DATASET_TRAJECTORIES
 from dualpath_lab.workload.scaling import scale
 from dualpath_lab.workload.sources import load
 from dualpath_lab.workload.trajectories import BLOCK_TOKENS, Workload
@@ -19,9 +19,10 @@ Floats = NDArray[np.float64]
 def build_workload(spec: WorkloadSpec, seed: int) -> tuple[Workload, Floats]:
     """Give each of ``spec.agents`` agents its trajectory and its start.
 
-    A paper source gives as many trajectories as there are agents. The sessions of a trace are taken in an order drawn from the seed, so
-    that a few agents are an unbiased sample; agents beyond the number of sessions replay sessions sampled with replacement, each behind
-    a synthetic first round of one KV block (63 appended tokens and 1 generated), which shifts all its contexts by whole blocks.
+    A paper source is drawn anew for each seed, as many trajectories as the datasets have; a trace gives all its sessions. Agents take
+    them in an order drawn from the seed, so that a few agents are an unbiased sample; agents beyond their number replay sessions
+    sampled with replacement, each behind a synthetic first round of one KV block (63 appended tokens and 1 generated), which shifts all
+    its contexts by whole blocks.
 
     Trajectories, sampling, gaps and arrivals have a random stream each, and an agent's draws do not depend on how many follow: changing
     one setting leaves what the others decide alone. ``spec.hit_rate`` is not applied here: contexts stay what was seen before, whatever
@@ -63,9 +64,7 @@ def build_workload(spec: WorkloadSpec, seed: int) -> tuple[Workload, Floats]:
 
 def _agents(spec: WorkloadSpec, trajectory_rng: np.random.Generator, sampling_rng: np.random.Generator) -> tuple[Workload, int]:
     """Find a trajectory for each agent, and tell how many of the last ones repeat a session."""
-    source = load(spec.source, spec.agents, trajectory_rng)
-    if spec.source in DATASETS:
-        return source, 0
+    source = load(spec.source, DATASET_TRAJECTORIES, trajectory_rng)
     once = sampling_rng.permutation(source.trajectories)[: spec.agents]
     repeated = sampling_rng.integers(source.trajectories, size=spec.agents - len(once))
     return _take(source, np.concatenate([once, repeated])), len(repeated)

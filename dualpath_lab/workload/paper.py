@@ -50,6 +50,8 @@ DATASETS = {
 }
 """The published table."""
 
+DATASET_TRAJECTORIES = 500
+"""Published: trajectories in each dataset."""
 GROUP = 100
 """Trajectories drawn together, one from each percentile of every quantity."""
 SHARE_SPREAD = 0.3

@@ -10,8 +10,9 @@ from simpy import Environment
 
 from dualpath_lab import calibration
 from dualpath_lab.core.decode import DecodeGroup
-from dualpath_lab.core.engines import DecodeEngine
+from dualpath_lab.core.engines import DecodeEngine, Exchange
 from dualpath_lab.core.network import Link, Network
+from dualpath_lab.core.paths import Ports
 from dualpath_lab.core.turn import Turn
 from dualpath_lab.models import Model
 
@@ -27,17 +28,18 @@ DENSE = Model(
     core_flops_per_pair=1000,
 )
 EXPERTS = replace(DENSE, expert_parallel=True)
+SILENT = Exchange(0.0, 100.0)
 
 
 class Bench:
     """A decode group on its own, of engines with a compute NIC of 100 bytes/s each."""
 
-    def __init__(self, model: Model = DENSE, engines: int = 1, traffic_rate: float = 0.0) -> None:
+    def __init__(self, model: Model = DENSE, engines: int = 1, exchange: Exchange = SILENT) -> None:
         self.env = Environment()
         network = Network(self.env)
         self.model = model
         self.engines = [self._engine(number, network) for number in range(engines)]
-        self.group = DecodeGroup(self.env, network, traffic_rate, model, self.engines)
+        self.group = DecodeGroup(self.env, network, exchange, model, self.engines)
         self.ended: dict[int, float] = {}
         self.turns: dict[int, Turn] = {}
         self.group.loader = SimpleNamespace(decoded=lambda *_: None)  # type: ignore[assignment]
@@ -45,8 +47,8 @@ class Bench:
 
     @staticmethod
     def _engine(number: int, network: Network) -> DecodeEngine:
-        cnic = (Link("g.cnic", "cnic", "decode", "tx", 100.0), Link("g.cnic", "cnic", "decode", "rx", 100.0))
-        node = SimpleNamespace(name="d0", cnics=[cnic])
+        links = [Link("g", "cnic", "decode", "tx", 100.0) for _ in range(5)]
+        node = SimpleNamespace(name="d0", ports=[Ports(*links)])
         return DecodeEngine(number, node, 0, 10**12, 0, network)  # type: ignore[arg-type]
 
     def join(self, number: int, at_s: float, prompt: int, generate: int, engine: int = 0) -> None:
@@ -58,7 +60,7 @@ class Bench:
     def step_s(self, *engine_contexts: list[int]) -> float:
         """A step of sequences whose mean contexts are given for each engine, from the class's own words."""
         gpus = len(self.engines)
-        overhead_s = self.model.layers * calibration.DECODE_LAYER_OVERHEAD_S if self.model.expert_parallel else 0.0
+        overhead_s = self.model.layers * calibration.LAYER_OVERHEAD_S if self.model.expert_parallel else 0.0
         weights_s = self.model.weight_bytes / gpus / calibration.HBM_BYTES_PER_S
         kv_s = max(sum(contexts) for contexts in engine_contexts) * self.model.kv_bytes_per_token / calibration.HBM_BYTES_PER_S
         sequences = sum(len(contexts) for contexts in engine_contexts)
@@ -88,7 +90,7 @@ def test_an_answer_of_one_token_is_over_with_the_prefill(generate: int) -> None:
     bench = Bench()
     bench.join(0, 2.0, prompt=1000, generate=generate)
     assert bench.run() == {0: 2.0}
-    assert not bench.group.running
+    assert bench.group.traffic.rate == 0
     assert bench.engines[0].decoding == bench.engines[0].step_bytes == 0
 
 
@@ -136,12 +138,37 @@ def test_an_idle_group_starts_afresh() -> None:
 
 def test_model_traffic_flows_exactly_while_sequences_decode() -> None:
     """Law 7: rate x busy time on each NIC. Mutant: traffic goes on while the group idles."""
-    bench = Bench(EXPERTS, traffic_rate=40.0)
+    bench = Bench(EXPERTS, exchange=Exchange(0.0, 99.0, fixed_rate=40.0))
     bench.join(0, 1.0, prompt=1000, generate=11)
     bench.join(1, 50.0, prompt=1000, generate=11)
     busy_s = 2 * 10 * bench.step_s([1005])
     bench.run()
     assert bench.group.traffic.total_bytes(bench.env.now) == pytest.approx(40 * busy_s)
+
+
+def test_each_decoded_token_is_exchanged_once() -> None:
+    """Section 6: a lone sequence's tokens x bytes a token, whatever the step. Mutant: traffic by the step, or by the group's tokens."""
+    bench = Bench(EXPERTS, engines=4, exchange=Exchange(6.0, 99.0))
+    bench.join(0, 1.0, prompt=1000, generate=11)
+    bench.run()
+    assert bench.group.traffic.total_bytes(bench.env.now) == pytest.approx(10 * 6 / 4)
+
+
+def test_model_traffic_follows_the_batch() -> None:
+    """Section 6, within the tenth by which it may lag. Mutant: the rate is that of the first batch for ever."""
+    bench = Bench(EXPERTS, exchange=Exchange(0.1, 99.0))
+    for number in range(40):
+        bench.join(number, number / 10, prompt=1000, generate=100)
+    bench.run()
+    assert bench.group.traffic.total_bytes(bench.env.now) == pytest.approx(40 * 99 * 0.1, rel=0.1)
+
+
+def test_a_step_is_no_shorter_than_its_exchange() -> None:
+    """Section 6: the network sets the pace where it is slow. Mutant: more bytes than the lane's share of the link carries."""
+    bench = Bench(EXPERTS, exchange=Exchange(990.0, 99.0))
+    bench.join(0, 0.0, prompt=1000, generate=11)
+    assert bench.run() == {0: pytest.approx(10 * 990 / 99)}
+    assert bench.group.traffic.total_bytes(bench.env.now) == pytest.approx(10 * 990)
 
 
 def test_the_second_token_comes_no_later_than_the_last() -> None:

@@ -11,6 +11,7 @@ from simpy import Environment
 
 from dualpath_lab.core.memory import Memory
 from dualpath_lab.core.network import Link, Network
+from dualpath_lab.core.paths import Ports
 from dualpath_lab.core.storage import ReadQueue
 from dualpath_lab.core.turn import hit_tokens
 from dualpath_lab.workload import BLOCK_TOKENS
@@ -58,7 +59,8 @@ class Reader:
         self.snic_rx = Link("p0.snic", "snic", "prefill", "rx", 10.0)
         self.dram = Link("p0.dram", "dram", "prefill", "both", 1000.0)
         self.buffer = Memory("p0.buffer", buffer_bytes)
-        node = SimpleNamespace(snic_rx=self.snic_rx, dram=self.dram, buffer=self.buffer)
+        ports = Ports(self.snic_rx, self.snic_rx, self.dram, self.dram, self.dram)
+        node = SimpleNamespace(ports=[ports], buffer=self.buffer)
         self.queue = ReadQueue(node, network)  # type: ignore[arg-type]
         self.done: dict[int, float] = {}
 

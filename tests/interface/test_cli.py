@@ -43,6 +43,7 @@ RUN_KEYS = [
     "ttft_breakdown_s",
     "links",
     "storage_bytes",
+    "kv_bytes_per_token",
     "working_set_bytes",
     "balance",
     "slo_met",

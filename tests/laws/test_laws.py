@@ -345,6 +345,7 @@ KEYS: dict[str, Any] = {
     "ttft_breakdown_s": {"schedule", "read", "prefill_queue", "prefill", "transfer"},
     "links": None,
     "storage_bytes": {"read", "written"},
+    "kv_bytes_per_token": None,
     "working_set_bytes": None,
     "balance": {"snic_max_over_mean", "attention_max_over_mean"},
     "slo_met": None,

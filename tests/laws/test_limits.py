@@ -23,26 +23,43 @@ def run(system: str, model: str, cluster: dict[str, Any], workload: dict[str, An
 
 
 def snic_utilization(values: dict[str, Any]) -> float:
-    return max(link["utilization"] for link in values["links"] if link["kind"] == "snic")
+    return float(max(link["utilization"] for link in values["links"] if link["kind"] == "snic"))
+
+
+def jct_without_limits(system: str, model: str, workload: dict[str, Any], mechanisms: dict[str, bool]) -> float:
+    cluster = {"prefill_nodes": 1, "decode_nodes": 2, "gpus_per_node": 2, "hbm_gbytes": 3000} | NO_LIMIT
+    traffic = {"model_share": 0}
+    simulation = Simulation(
+        Scenario(system=system, model=model, cluster=cluster, workload=workload, mechanisms=mechanisms, traffic=traffic)
+    )
+    for link in simulation.cluster.links():
+        link.capacity = 1e18
+    simulation.run()
+    return simulation.now
 
 
 @pytest.mark.parametrize("model", ["ds-27b", "ds-660b", "qwen-32b"])
 @pytest.mark.parametrize(("source", "append_scale"), [("paper-32k", 1), ("paper-64k", 4)])
-def test_without_limits_to_bandwidth_every_system_is_near_the_oracle(model: str, source: str, append_scale: float) -> None:
-    """Law 9. Mutant: a wait or a copy that no bandwidth removes; a system that outruns the zero-I/O bound.
+def test_without_limits_to_bandwidth_every_system_is_its_oracle(
+    model: str, source: str, append_scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law 9, where 0.1 % is asked for. Mutant: a wait or a copy that no bandwidth removes; a system that outruns the zero-I/O bound.
 
-    DualPath, with reads split or not, batches and places as the oracle does: what is left, 1e-3, is the order of events. The others
-    pack forwards by a token budget and place in turn, which costs more the more there is to compute: up to 5 % for short appends, 15 %
-    for appends scaled up.
+    A system's oracle places and batches as it does; HBM for whole KV-caches, and the time it takes to submit a copy, are no bandwidth and
+    are lifted. Which of two turns comes first decides where both go, and by this the rest of the run: so links are so fast that no two
+    turns change places, and random pauses see to it that none come at once.
     """
-    cluster = {"prefill_nodes": 1, "decode_nodes": 2, "gpus_per_node": 2} | NO_LIMIT
-    workload = {"source": source, "agents": 12, "append_scale": append_scale}
-    oracle = run("oracle", model, cluster, workload)["jct_s"]
-    for system in ("dualpath", "split"):
-        assert run(system, model, cluster, workload)["jct_s"] == pytest.approx(oracle, rel=1e-3)
-    for system in ("roundrobin", "layerwise", "basic"):
-        jct = run(system, model, cluster, workload)["jct_s"]
-        assert 1 - 1e-3 < jct / oracle < (1.05 if append_scale == 1 else 1.15)
+    monkeypatch.setattr(calibration, "PREFILL_KV_HBM_BYTES", 1e15)
+    monkeypatch.setattr(calibration, "COPY_SUBMIT_S", {"rdma": 0.0, "copy_engine": 0.0})
+    workload = {"source": source, "agents": 12, "append_scale": append_scale, "tool_gap_s": 0.5}
+    in_turn = {"adaptive": False, "compute_quota": False}
+    oracles = {
+        ("dualpath", "split"): jct_without_limits("oracle", model, workload, {}),
+        ("roundrobin", "layerwise", "basic"): jct_without_limits("oracle", model, workload, in_turn),
+    }
+    for systems, oracle in oracles.items():
+        for system in systems:
+            assert jct_without_limits(system, model, workload, {}) == pytest.approx(oracle, rel=1e-6)
 
 
 @pytest.mark.parametrize("model", ["ds-27b", "qwen-32b"])
@@ -64,41 +81,40 @@ def test_compute_bound_is_flops_over_rate(equal_trace: Callable[..., str], syste
         seconds += loaded.attention_flops(hit, computed) / calibration.ATTENTION_FLOPS_PER_S
         seconds += 2 * loaded.active_parameters * computed / calibration.LINEAR_FLOPS_PER_S
     forwards = sum(group.forwards for group in simulation.cluster.prefill_groups)
-    overhead_s = forwards * loaded.layers * calibration.PREFILL_LAYER_OVERHEAD_S if loaded.expert_parallel else 0.0
-    assert table["finished"].max() == pytest.approx(seconds / gpus + overhead_s, rel=1e-5 if gpus == 1 else 0.01)
+    overhead_s = forwards * loaded.layers * calibration.LAYER_OVERHEAD_S if loaded.expert_parallel else 0.0
+    assert table["finished"].max() == pytest.approx(seconds / gpus + overhead_s, rel=1e-4 if gpus == 1 else 0.01)
 
 
 @pytest.mark.parametrize("model", ["ds-27b", "qwen-32b"])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 1), (1, 2), (2, 2)], ids=lambda shape: "{}P{}D".format(*shape))
 def test_storage_bound_is_bytes_over_pooled_bandwidth(equal_trace: Callable[..., str], model: str, shape: tuple[int, int]) -> None:
-    """Law 9: P storage NICs for basic, P + D for DualPath. Mutant: reads that leave a NIC idle while others queue.
+    """Law 9: P storage NICs for basic, P + D for DualPath, within 2 %. Mutant: reads that leave a NIC idle while others queue.
 
-    The first round reads nothing and the last leaves NICs idle one by one: of 50 rounds, 5 % for basic, 8 % for the larger pool.
+    The first round reads nothing and the last leaves NICs idle one by one: 200 rounds make that little.
     """
     prefill_nodes, decode_nodes = shape
     cluster = {"prefill_nodes": prefill_nodes, "decode_nodes": decode_nodes, "gpus_per_node": 1, "storage_gbps": 1}
-    workload = {"source": equal_trace(24, 50, 16_000, 20, 2), "agents": 24}
+    workload = {"source": equal_trace(24, 200, 16_000, 20, 2), "agents": 24}
     systems = {"basic": prefill_nodes, "layerwise": prefill_nodes, "dualpath": sum(shape), "split": sum(shape)}
     for system, nodes in systems.items():
-        slack = 0.05 if system in ("basic", "layerwise") else 0.08
         values = run(system, model, cluster, workload)
         least_s = values["storage_bytes"]["read"] / (nodes * 1e9 / 8)
-        assert least_s < values["jct_s"] < least_s * (1 + slack)
+        assert least_s < values["jct_s"] < 1.02 * least_s
         assert values["bottleneck"] in (("prefill SNIC", "decode SNIC") if nodes == sum(shape) else ("prefill SNIC",))
-        assert 1 - slack < snic_utilization(values) <= 1
+        assert 0.98 < snic_utilization(values) <= 1
 
 
 def test_storage_bound_pairs_are_equal(equal_trace: Callable[..., str]) -> None:
-    """Law 9 and row R8: only the number of storage NICs that may read decides, within 5 %. Mutant: decode nodes help basic."""
-    workload = {"source": equal_trace(24, 50, 16_000, 20, 2), "agents": 24}
+    """Law 9 and row R8: only the number of storage NICs that may read decides, within 2 %. Mutant: decode nodes help basic."""
+    workload = {"source": equal_trace(24, 200, 16_000, 20, 2), "agents": 24}
 
     def jct(system: str, prefill_nodes: int, decode_nodes: int) -> float:
         cluster = {"prefill_nodes": prefill_nodes, "decode_nodes": decode_nodes, "gpus_per_node": 1, "storage_gbps": 1}
         return float(run(system, "ds-27b", cluster, workload)["jct_s"])
 
-    assert jct("basic", 1, 1) == pytest.approx(jct("basic", 1, 2), rel=0.05)
-    assert jct("dualpath", 1, 1) == pytest.approx(jct("basic", 2, 1), rel=0.05)
-    assert jct("dualpath", 2, 1) == pytest.approx(jct("dualpath", 1, 2), rel=0.05)
+    assert jct("basic", 1, 1) == pytest.approx(jct("basic", 1, 2), rel=0.02)
+    assert jct("dualpath", 1, 1) == pytest.approx(jct("basic", 2, 1), rel=0.02)
+    assert jct("dualpath", 2, 1) == pytest.approx(jct("dualpath", 1, 2), rel=0.02)
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (1, 2), (4, 4)], ids=lambda shape: "{}P{}D".format(*shape))
@@ -171,7 +187,7 @@ def test_more_decode_nodes_never_hurt(system: str, model: str, decode_nodes: int
 def test_fewer_bytes_a_hit_never_hurt(system: str, model: str, seed: int) -> None:
     """Law 10: the same hits and FLOPs in half the bytes; storage-bound, half the time. Mutant: bytes a token are fixed somewhere."""
     cluster = {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": 2, "storage_gbps": 2 if model == "ds-27b" else 20}
-    workload = {"source": "paper-32k", "agents": 8}
+    workload = {"source": "paper-32k", "agents": 24}
     large, small = (run(system, model, cluster, workload, seed=seed, kv_dtype=dtype) for dtype in ("bf16", "fp8"))
     assert snic_utilization(large) > 0.7, "storage was not contended"
     assert small["storage_bytes"]["read"] == pytest.approx(large["storage_bytes"]["read"] / 2)
@@ -182,8 +198,8 @@ def test_fewer_bytes_a_hit_never_hurt(system: str, model: str, seed: int) -> Non
 @given(system=st.sampled_from(STORED), fewer=st.floats(0.7, 0.95), seed=st.integers(0, 50))
 def test_a_lower_hit_rate_never_hurts_where_storage_decides(system: str, fewer: float, seed: int) -> None:
     """Law 10, where the prefill of what is no longer found is small beside the reads. Mutant: ``hit_rate`` moves no bytes."""
-    cluster = {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": 2, "storage_gbps": 2}
-    workload = {"source": "paper-32k", "agents": 8}
+    cluster = {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": 2, "storage_gbps": 1}
+    workload = {"source": "paper-32k", "agents": 16}
     whole, part = (run(system, "ds-27b", cluster, workload | {"hit_rate": rate}, seed=seed) for rate in (1.0, fewer))
     assert snic_utilization(whole) > 0.8, "storage was not contended"
     assert part["storage_bytes"]["read"] < whole["storage_bytes"]["read"] * (fewer + 0.01)
