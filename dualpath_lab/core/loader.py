@@ -1,7 +1,7 @@
 """How a turn's KV-cache moves along its path, and when (section 4); :mod:`paths` says over which links.
 
 Each hit token takes one of the two paths; a turn's tokens may be split over both. The middle steps, into PE HBM and on to the decode
-engine, stream layer by layer beside the computation; :class:`WholeLoader` takes them before and after it instead.
+engine, stream layer by layer beside the computation; :mod:`whole_loader` takes them before and after it instead.
 
 A block goes to or from HBM in one copy for each layer, and each copy has to be submitted: a transfer can't be faster than its
 submissions, which an engine makes one after the other.
@@ -129,7 +129,7 @@ class Loader:
             de.node.buffer.give_back(turn.prompt_bytes)
             self._decode(turn)
 
-        de.copies.submit(_load(paths.copy_in(de.ports), turn.prompt_bytes), self._submit_s(turn.prompt), arrived)
+        de.copies.submit(load_of(paths.copy_in(de.ports), turn.prompt_bytes), self._submit_s(turn.prompt), arrived)
 
     def decoded(self, turn: Turn, tokens: int) -> None:
         """The turn has come to ``tokens`` tokens: write the blocks that are newly full to storage."""
@@ -145,7 +145,7 @@ class Loader:
             if turn.when_stored and not turn.writes:
                 turn.when_stored()
 
-        load = _load(paths.write_back(turn.de.ports), new_tokens * self._kv_bytes)
+        load = load_of(paths.write_back(turn.de.ports), new_tokens * self._kv_bytes)
         self._network.start(load, written, self._submit_s(new_tokens))
 
     def when_stored(self, turn: Turn, then: Callable[[], None]) -> None:
@@ -186,87 +186,6 @@ class Loader:
         turn.de.group.join(turn)
 
 
-class SplitLoader(Loader):
-    """Layer-wise loading of reads that may be divided over both sides.
-
-    Room for all of a turn's reads is taken before any of them queues, on the prefill side first: whoever holds room on the decode side
-    then lacks nothing, and no two turns can wait for each other.
-    """
-
-    def begin(self, turn: Turn) -> None:
-        """Take room, read on each side what it has to read, then let the prefill engine have the turn."""
-        prefill_bytes = turn.prefill_read * self._kv_bytes
-        turn.pe.node.buffer.take(prefill_bytes, lambda: self._take_decode_side(turn))
-
-    def _take_decode_side(self, turn: Turn) -> None:
-        if turn.decode_read:
-            turn.asked = turn.admitted = True
-            turn.de.node.buffer.take(turn.prompt_bytes, lambda: self._read(turn))
-        else:
-            self._read(turn)
-
-    def _read(self, turn: Turn) -> None:
-        reads = [(node, tokens) for node, tokens in ((turn.pe.node, turn.prefill_read), (turn.de.node, turn.decode_read)) if tokens]
-        turn.reads_left = len(reads)
-        if not reads:
-            self._ready(turn)
-
-        def done() -> None:
-            turn.reads_left -= 1
-            if not turn.reads_left:
-                self._ready(turn)
-
-        for node, tokens in reads:
-            node.reads.read(tokens, tokens * self._kv_bytes, 0, done)
-
-
-class WholeLoader(Loader):
-    """Loading without layer-wise prefill: whole KV-caches move before and after the forward and sit in PE HBM from the first byte read."""
-
-    def begin(self, turn: Turn) -> None:
-        """Take HBM, read, copy the hit tokens into HBM, then let the prefill engine have the turn."""
-        turn.pe.hbm.take(turn.prompt_bytes, lambda: self._read_whole(turn))
-
-    def candidates(self, engine: PrefillEngine) -> Iterator[Turn]:
-        """All that are ready: their KV-cache is in HBM, and stays there until after the forward."""
-        return iter(engine.ready)
-
-    def _read_whole(self, turn: Turn) -> None:
-        if turn.hit:
-            turn.pe.node.reads.read(turn.hit, turn.hit_bytes, turn.hit_bytes, lambda: self._to_hbm(turn))
-        else:
-            self._ready(turn)
-
-    def _to_hbm(self, turn: Turn) -> None:
-        pe = turn.pe
-
-        def arrived() -> None:
-            pe.node.buffer.give_back(turn.hit_bytes)
-            self._ready(turn)
-
-        pe.copies.submit(_load(paths.copy_in(pe.ports), turn.hit_bytes), self._submit_s(turn.hit), arrived)
-
-    def begin_forward(self, chunks: Sequence[Chunk]) -> Streams:
-        """Nothing: no transfer runs beside the computation."""
-        return NO_STREAMS
-
-    def end_forward(self, chunks: Sequence[Chunk]) -> None:
-        """Nothing: the buffer was left before the forward."""
-
-    def prefilled(self, turn: Turn) -> None:
-        """Move the whole KV-cache to the decode node's buffer, free the HBM, go on as the layer-wise loader does."""
-        pe, de = turn.pe, turn.de
-
-        def handed_over() -> None:
-            pe.hbm.give_back(turn.prompt_bytes)
-            super(WholeLoader, self).prefilled(turn)
-
-        def move() -> None:
-            pe.copies.submit(_load(paths.hand_over(pe.ports, de.ports), turn.prompt_bytes), self._submit_s(turn.prompt), handed_over)
-
-        de.node.buffer.take(turn.prompt_bytes, move)
-
-
 class NoLoader(Loader):
     """The zero-I/O bound: no reads, no copies, no transfer between prefill and decode, no write-back."""
 
@@ -299,7 +218,8 @@ def _add(load: dict[Link, int], links: Iterable[Link], size_bytes: int) -> None:
         load[link] += size_bytes
 
 
-def _load(links: Iterable[Link], size_bytes: int) -> dict[Link, int]:
+def load_of(links: Iterable[Link], size_bytes: int) -> dict[Link, int]:
+    """The same bytes on every link of a step, twice where it is crossed twice."""
     load: dict[Link, int] = defaultdict(int)
     _add(load, links, size_bytes)
     return load

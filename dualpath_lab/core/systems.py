@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from dualpath_lab import calibration
 from dualpath_lab.core.batching import Batching, ComputeQuota, TokenBudget
 from dualpath_lab.core.cluster import Cluster
-from dualpath_lab.core.loader import Loader, NoLoader, SplitLoader, WholeLoader
+from dualpath_lab.core.loader import Loader, NoLoader
 from dualpath_lab.core.scheduler import Adaptive, Place, RoundRobin, Scheduler, read_on_prefill_side, read_on_shorter_queue, split_read
+from dualpath_lab.core.split_loader import SplitLoader
+from dualpath_lab.core.whole_loader import WholeLoader
 from dualpath_lab.models import Model
 from dualpath_lab.scenario import Scenario, ScenarioError
 

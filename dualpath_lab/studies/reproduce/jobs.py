@@ -17,7 +17,7 @@ Outcome = dict[str, Any]
 Outcomes = Mapping["Job", Outcome]
 """Of the jobs of one seed."""
 
-LOWEST_RATE, HIGHEST_RATE = 0.1, 1.6
+LOWEST_RATE, HIGHEST_RATE = 0.2, 1.2
 """Agents/s between which capacities are looked for."""
 
 START = 0.05
