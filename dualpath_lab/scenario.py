@@ -6,34 +6,24 @@ The core asks for SI values through the properties whose names end in the unit.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
+from dualpath_lab.settings import Part, ScenarioError, Settings
 from dualpath_lab.units import gbps_to_bytes_per_s, gbytes_to_bytes
+
+__all__ = ["SYSTEMS", "Cluster", "Mechanisms", "Scenario", "ScenarioError", "Slo", "Traffic", "WorkloadSpec", "keys", "load_scenario"]
 
 System = Literal["basic", "layerwise", "roundrobin", "dualpath", "split", "oracle"]
 SYSTEMS: tuple[str, ...] = get_args(System)
 
-_NOT_YAML = (yaml.YAMLError, ValueError, AttributeError, RecursionError)
-"""What PyYAML raises: its own error, and what its constructors let through for impossible dates, numbers, tags and nesting."""
-
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
-class ScenarioError(ValueError):
-    """Bad input, told in one sentence: the field, its value and what is allowed."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Cluster(_Part):
+class Cluster(Part):
     """Hardware: ``prefill_nodes`` P and ``decode_nodes`` D of ``gpus_per_node`` GPUs each (reference section 2)."""
 
     prefill_nodes: int = Field(2, ge=1, le=1024)
@@ -67,7 +57,7 @@ class Cluster(_Part):
         return int(gbytes_to_bytes(self.hbm_gbytes))
 
 
-class WorkloadSpec(_Part):
+class WorkloadSpec(Part):
     """Which trajectories run, how many, when they start and how they are bent (reference section 9)."""
 
     source: Name = "paper-64k"
@@ -79,13 +69,13 @@ class WorkloadSpec(_Part):
     tool_gap_s: float = Field(0.0, ge=0, le=1e6)
 
 
-class Traffic(_Part):
+class Traffic(Part):
     """High-priority load on the compute network."""
 
     model_share: float | None = Field(None, ge=0, le=0.99)
 
 
-class Mechanisms(_Part):
+class Mechanisms(Part):
     """Switches for the ablation: turns one mechanism of the system on or off; None leaves it as the system has it."""
 
     layerwise: bool | None = None
@@ -94,14 +84,14 @@ class Mechanisms(_Part):
     compute_quota: bool | None = None
 
 
-class Slo(_Part):
+class Slo(Part):
     """Service-level objective of online serving."""
 
     ttft_s: float = Field(4.0, gt=0)
     tpot_s: float = Field(0.05, gt=0)
 
 
-class Scenario(_Part):
+class Scenario(Settings):
     """Everything that decides a run's result; equal scenarios give equal results.
 
     Parameters
@@ -131,30 +121,6 @@ class Scenario(_Part):
     horizon_s: float | None = Field(None, gt=0)
     seed: int = Field(0, ge=0, le=2**32 - 1)
 
-    def __init__(self, /, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise ScenarioError(_sentence(error)) from None
-
-    def with_values(self, changes: Mapping[str, Any]) -> Scenario:
-        """A copy with dotted keys replaced, validated anew.
-
-        Parameters
-        ----------
-        changes : mapping
-            For instance ``{"cluster.prefill_nodes": 4, "system": "basic"}``.
-
-        Raises
-        ------
-        ScenarioError
-            If a key or value is not allowed.
-        """
-        values = self.model_dump()
-        for key, value in changes.items():
-            _assign(values, key, value)
-        return Scenario(**values)
-
 
 def load_scenario(path: str | Path | None = None, assignments: Iterable[str] = ()) -> Scenario:
     """Read a scenario file and apply ``KEY=VALUE`` assignments on top.
@@ -164,69 +130,9 @@ def load_scenario(path: str | Path | None = None, assignments: Iterable[str] = (
     ScenarioError
         If the file is missing or not YAML, or a key or value is not allowed.
     """
-    values = _read_yaml(Path(path)) if path is not None else {}
-    for assignment in assignments:
-        key, separator, text = assignment.partition("=")
-        if not separator or not key:
-            raise ScenarioError(f"--set takes KEY=VALUE, got {assignment!r}.")
-        try:
-            value = yaml.safe_load(text)
-        except _NOT_YAML:
-            value = text
-        _assign(values, key.strip(), value)
-    return Scenario(**values)
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScenarioError(f"Scenario file {str(path)!r} cannot be read: {error.strerror}.") from None
-    except _NOT_YAML as error:
-        raise ScenarioError(f"Scenario file {str(path)!r} is not YAML: {' '.join(str(error).split())}.") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise ScenarioError(f"Scenario file {str(path)!r} must hold a mapping of scenario keys.")
-    return values
-
-
-def _assign(values: dict[str, Any], key: str, value: Any) -> None:
-    *parents, leaf = key.split(".")
-    for parent in parents:
-        inner = values.setdefault(parent, {})
-        if not isinstance(inner, dict):
-            raise _unknown_key(key)
-        values = inner
-    values[leaf] = value
+    return Scenario.load(path, assignments)
 
 
 def keys() -> list[str]:
     """All scenario keys, dotted, in the schema's order."""
-    found: list[str] = []
-    for name, field in Scenario.model_fields.items():
-        part = field.annotation
-        if isinstance(part, type) and issubclass(part, _Part):
-            found += [f"{name}.{inner}" for inner in part.model_fields]
-        else:
-            found.append(name)
-    return found
-
-
-def _unknown_key(key: str) -> ScenarioError:
-    near = difflib.get_close_matches(key, keys(), n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(keys())}."
-    return ScenarioError(f"Unknown scenario key {key!r}; {hint}")
-
-
-def _sentence(error: ValidationError) -> str:
-    problem = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return str(_unknown_key(key))
-    allowed = problem["msg"].removeprefix("Input ")
-    if problem["type"] == "literal_error":
-        allowed = f"should be one of {problem['ctx']['expected']}"
-    elif problem["type"] == "model_type":
-        allowed = "should be a mapping of keys to values"
-    return f"{key} = {problem['input']!r} is not allowed: it {allowed}."
+    return Scenario.keys()

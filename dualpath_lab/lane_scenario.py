@@ -1,0 +1,83 @@
+"""What a run of the virtual-lane microscope is described by: a port, the traffic of the model and that of the KV-cache."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from dualpath_lab.settings import Part, Settings
+
+PortName = Literal["paper", "fifo", "strict", "equal", "roce"]
+Pattern = Literal["bursts", "on_off", "steady", "backlog", "idle"]
+
+Lane = Annotated[int, Field(ge=0, le=14)]
+Table = list[tuple[Lane, Annotated[int, Field(ge=0, le=255)]]]
+
+
+class PortSettings(Part):
+    """One output port (reference section 6).
+
+    ``preset`` sets the tables; ``high``, ``low`` and ``high_limit`` replace its own, in the units of the InfiniBand specification:
+    (lane, weight in 64 bytes), and 4,096 bytes.
+    """
+
+    preset: PortName = "paper"
+    link_gbps: float = Field(400.0, ge=1e-3, le=1e6)
+    mtu_bytes: Literal[256, 512, 1024, 2048, 4096] = 4096
+    high: Table | None = None
+    low: Table | None = None
+    high_limit: int | None = Field(None, ge=0, le=255)
+    credit_kbytes: float | None = Field(None, ge=4.096, le=1e9)
+    credit_return_us: float = Field(1.0, ge=0, le=1e6)
+
+
+class ModelTraffic(Part):
+    """All-to-all of the model: ``load`` of the link in bursts, one in each period and lane."""
+
+    pattern: Pattern = "bursts"
+    lanes: list[Lane] = Field([0], min_length=1, max_length=15)
+    load: float = Field(0.3, gt=0, le=1)
+    period_us: float = Field(250.0, ge=1, le=1e6)
+    message_bytes: int = Field(1_048_576, ge=1, le=10**9)
+    outstanding: int = Field(4, ge=1, le=100_000)
+
+
+class KvTraffic(Part):
+    """Transfers of KV-cache: by default as many layer blocks as a context of 32 K tokens has wait all the time."""
+
+    pattern: Pattern = "backlog"
+    lanes: list[Lane] = Field([2], min_length=1, max_length=15)
+    load: float = Field(0.3, gt=0, le=1)
+    period_us: float = Field(1000.0, ge=1, le=1e6)
+    message_bytes: int = Field(45_056, ge=1, le=10**9)
+    outstanding: int = Field(512, ge=1, le=100_000)
+    drain_gbps: float | None = Field(None, gt=0, le=1e6)
+
+
+class LaneScenario(Settings):
+    """Everything that decides a run of one port; equal scenarios give equal results.
+
+    Parameters
+    ----------
+    port, model, kv
+        The parts; mappings are validated into them. A pattern is ``bursts`` (a message a period), ``on_off`` (messages at link speed
+        during random spells), ``steady`` (evenly spaced messages), ``backlog`` (always something waiting) or ``idle``.
+    duration_ms : float
+        Simulated time.
+    seed : int
+        Seed of the random spells.
+    """
+
+    port: PortSettings = PortSettings()
+    model: ModelTraffic = ModelTraffic()
+    kv: KvTraffic = KvTraffic()
+    duration_ms: float = Field(20.0, ge=0.01, le=10_000)
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+
+    @model_validator(mode="after")
+    def _lanes_apart(self) -> LaneScenario:
+        shared = set(self.model.lanes) & set(self.kv.lanes)
+        if shared and self.port.preset != "fifo":
+            raise ValueError(f"should keep model.lanes = {self.model.lanes} and kv.lanes = {self.kv.lanes} apart")
+        return self

@@ -1,0 +1,129 @@
+"""What every schema of the lab has in common: validated parts, dotted keys, YAML files and ``KEY=VALUE`` on top; errors in a sentence."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+_NOT_YAML = (yaml.YAMLError, ValueError, AttributeError, RecursionError)
+"""What PyYAML raises: its own error, and what its constructors let through for impossible dates, numbers, tags and nesting."""
+
+
+class ScenarioError(ValueError):
+    """Bad input, told in one sentence: the field, its value and what is allowed."""
+
+
+class Part(BaseModel):
+    """Keys that belong together."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Settings(Part):
+    """A whole schema; what is not allowed raises :class:`ScenarioError`."""
+
+    def __init__(self, /, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ScenarioError(self._sentence(error)) from None
+
+    def with_values(self, changes: Mapping[str, Any]) -> Self:
+        """A copy with dotted keys replaced, validated anew.
+
+        Parameters
+        ----------
+        changes : mapping
+            For instance ``{"cluster.prefill_nodes": 4, "system": "basic"}``.
+
+        Raises
+        ------
+        ScenarioError
+            If a key or value is not allowed.
+        """
+        values = self.model_dump()
+        for key, value in changes.items():
+            self._assign(values, key, value)
+        return type(self)(**values)
+
+    @classmethod
+    def load(cls, path: str | Path | None = None, assignments: Iterable[str] = ()) -> Self:
+        """Read a file and apply ``KEY=VALUE`` assignments on top.
+
+        Raises
+        ------
+        ScenarioError
+            If the file is missing or not YAML, or a key or value is not allowed.
+        """
+        values = _read_yaml(Path(path)) if path is not None else {}
+        for assignment in assignments:
+            key, separator, text = assignment.partition("=")
+            if not separator or not key:
+                raise ScenarioError(f"--set takes KEY=VALUE, got {assignment!r}.")
+            try:
+                value = yaml.safe_load(text)
+            except _NOT_YAML:
+                value = text
+            cls._assign(values, key.strip(), value)
+        return cls(**values)
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """All keys, dotted, in the schema's order."""
+        found: list[str] = []
+        for name, field in cls.model_fields.items():
+            part = field.annotation
+            if isinstance(part, type) and issubclass(part, Part):
+                found += [f"{name}.{inner}" for inner in part.model_fields]
+            else:
+                found.append(name)
+        return found
+
+    @classmethod
+    def _assign(cls, values: dict[str, Any], key: str, value: Any) -> None:
+        *parents, leaf = key.split(".")
+        for parent in parents:
+            inner = values.setdefault(parent, {})
+            if not isinstance(inner, dict):
+                raise cls._unknown_key(key)
+            values = inner
+        values[leaf] = value
+
+    @classmethod
+    def _unknown_key(cls, key: str) -> ScenarioError:
+        known = cls.keys()
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(known)}."
+        return ScenarioError(f"Unknown scenario key {key!r}; {hint}")
+
+    @classmethod
+    def _sentence(cls, error: ValidationError) -> str:
+        problem = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            return str(cls._unknown_key(key))
+        allowed = problem["msg"].removeprefix("Input ").removeprefix("Value error, ")
+        if problem["type"] == "literal_error":
+            allowed = f"should be one of {problem['ctx']['expected']}"
+        elif problem["type"] == "model_type":
+            allowed = "should be a mapping of keys to values"
+        return f"{key} = {problem['input']!r} is not allowed: it {allowed}."
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ScenarioError(f"Scenario file {str(path)!r} cannot be read: {error.strerror}.") from None
+    except _NOT_YAML as error:
+        raise ScenarioError(f"Scenario file {str(path)!r} is not YAML: {' '.join(str(error).split())}.") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise ScenarioError(f"Scenario file {str(path)!r} must hold a mapping of scenario keys.")
+    return values
