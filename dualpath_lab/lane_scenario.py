@@ -79,5 +79,7 @@ class LaneScenario(Settings):
     def _lanes_apart(self) -> LaneScenario:
         shared = set(self.model.lanes) & set(self.kv.lanes)
         if shared and self.port.preset != "fifo":
-            raise ValueError(f"should keep model.lanes = {self.model.lanes} and kv.lanes = {self.kv.lanes} apart")
+            raise ValueError(
+                f"model.lanes = {self.model.lanes} and kv.lanes = {self.kv.lanes} are not allowed together: only a fifo port shares a lane."
+            )
         return self

@@ -104,10 +104,12 @@ class Settings(Part):
     @classmethod
     def _sentence(cls, error: ValidationError) -> str:
         problem = error.errors(include_url=False)[0]
+        if not problem["loc"]:
+            return problem["msg"].removeprefix("Value error, ")
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             return str(cls._unknown_key(key))
-        allowed = problem["msg"].removeprefix("Input ").removeprefix("Value error, ")
+        allowed = problem["msg"].removeprefix("Input ")
         if problem["type"] == "literal_error":
             allowed = f"should be one of {problem['ctx']['expected']}"
         elif problem["type"] == "model_type":

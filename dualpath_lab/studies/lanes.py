@@ -97,7 +97,8 @@ def lanes(scenario: LaneScenario) -> LaneResult:
 def _completion_s(record: PortRecord, source: int) -> NDArray[np.float64]:
     """From handing a message over to its last byte, for each that was sent whole."""
     mine = record.message_source == source
-    return record.done_s[mine] - record.asked_s[mine]
+    seconds: NDArray[np.float64] = record.done_s[mine] - record.asked_s[mine]
+    return seconds
 
 
 def _spread(seconds: NDArray[np.float64]) -> dict[str, float | None]:
