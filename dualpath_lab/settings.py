@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 _NOT_YAML = (yaml.YAMLError, ValueError, AttributeError, RecursionError)
 """What PyYAML raises: its own error, and what its constructors let through for impossible dates, numbers, tags and nesting."""
@@ -22,6 +22,13 @@ class Part(BaseModel):
     """Keys that belong together."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and info.field_name and cls.model_fields[info.field_name].annotation not in (bool, bool | None):
+            raise ValueError("should not be true or false")
+        return value
 
 
 class Settings(Part):
@@ -109,7 +116,7 @@ class Settings(Part):
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             return str(cls._unknown_key(key))
-        allowed = problem["msg"].removeprefix("Input ")
+        allowed = problem["msg"].removeprefix("Input ").removeprefix("Value error, ")
         if problem["type"] == "literal_error":
             allowed = f"should be one of {problem['ctx']['expected']}"
         elif problem["type"] == "model_type":
@@ -117,9 +124,20 @@ class Settings(Part):
         return f"{key} = {problem['input']!r} is not allowed: it {allowed}."
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML would forget the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise ScenarioError(f"Scenario file {str(path)!r} cannot be read: {error.strerror}.") from None
     except _NOT_YAML as error:

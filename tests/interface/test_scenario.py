@@ -22,6 +22,7 @@ DEFAULTS: dict[str, Any] = {
     "cluster.storage_gbps": 400,
     "cluster.compute_gbps": 400,
     "cluster.dram_gbytes_per_s": 500,
+    "cluster.copy_method": "rdma",
     "workload.source": "paper-64k",
     "workload.agents": 1024,
     "workload.arrival_rate": None,
@@ -51,6 +52,7 @@ OTHERS: dict[str, Any] = {
     "cluster.storage_gbps": 100.5,
     "cluster.compute_gbps": 200.0,
     "cluster.dram_gbytes_per_s": 250.0,
+    "cluster.copy_method": "copy_engine",
     "workload.source": "paper-32k",
     "workload.agents": 7,
     "workload.arrival_rate": 0.25,
@@ -151,7 +153,7 @@ def test_a_scenario_cannot_be_changed() -> None:
 @pytest.mark.parametrize(
     ("key", "values"),
     [
-        ("cluster.prefill_nodes", [0, -1, 1.5, "two", None]),
+        ("cluster.prefill_nodes", [0, -1, 1.5, "two", None, True]),
         ("cluster.decode_nodes", [0, 10**9]),
         ("cluster.gpus_per_node", [0, "8 GPUs"]),
         ("cluster.storage_gbps", [0, -400, float("nan"), float("inf"), "fast"]),
@@ -160,7 +162,7 @@ def test_a_scenario_cannot_be_changed() -> None:
         ("workload.source", ["", 3, None]),
         ("workload.agents", [0, -5, 0.5]),
         ("workload.arrival_rate", [0, -1]),
-        ("workload.hit_rate", [1.5, -0.1, "all"]),
+        ("workload.hit_rate", [1.5, -0.1, "all", False]),
         ("workload.append_scale", [0, -1]),
         ("workload.generate_scale", [0, -1]),
         ("workload.tool_gap_s", [-1, float("inf")]),
@@ -174,7 +176,9 @@ def test_a_scenario_cannot_be_changed() -> None:
         ("system", ["fast", None, 3]),
         ("kv_dtype", ["int4", 8]),
         ("horizon_s", [0, -1]),
-        ("seed", [-1, 0.5, "x"]),
+        ("seed", [-1, 0.5, "x", True]),
+        ("cluster.copy_method", ["memcpy", None, 1]),
+        ("cluster.hbm_gbytes", [0, True]),
         ("model", ["", None, 3]),
     ],
 )
@@ -186,6 +190,14 @@ def test_what_is_not_allowed_is_told_in_one_sentence_that_names_it(key: str, val
         sentence = str(error.value)
         assert sentence.startswith(f"{key} = {value!r} is not allowed: it ")
         assert "\n" not in sentence
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    """Mutant: the first of the two is forgotten without a word."""
+    path = tmp_path / "twice.yaml"
+    path.write_text("cluster:\n  prefill_nodes: 2\n  prefill_nodes: 3\n", encoding="utf-8")
+    with pytest.raises(ScenarioError, match="'prefill_nodes' stands twice"):
+        load_scenario(path)
 
 
 @pytest.mark.parametrize(
