@@ -15,6 +15,10 @@ Lane = Annotated[int, Field(ge=0, le=14)]
 Table = list[tuple[Lane, Annotated[int, Field(ge=0, le=255)]]]
 
 
+MOST_PACKETS = 20_000_000
+"""Packets, or messages, of one run; more would not fit into memory."""
+
+
 class PortSettings(Part):
     """One output port (reference section 6).
 
@@ -74,6 +78,23 @@ class LaneScenario(Settings):
     kv: KvTraffic = KvTraffic()
     duration_ms: float = Field(20.0, ge=0.01, le=10_000)
     seed: int = Field(0, ge=0, le=2**32 - 1)
+
+    @model_validator(mode="after")
+    def _not_endless(self) -> LaneScenario:
+        sent_bytes = self.port.link_gbps * 1e9 / 8 * self.duration_ms * 1e-3
+        sizes: list[tuple[str, int]] = [("port.mtu_bytes", self.port.mtu_bytes)]
+        sizes += [
+            (f"{name}.message_bytes", part.message_bytes)
+            for name, part in (("model", self.model), ("kv", self.kv))
+            if part.pattern not in ("bursts", "idle")
+        ]
+        for name, size_bytes in sizes:
+            if sent_bytes / size_bytes > MOST_PACKETS:
+                raise ValueError(
+                    f"duration_ms = {self.duration_ms:g} is not allowed: at {self.port.link_gbps:g} Gb/s and {name} = {size_bytes} "
+                    f"it holds more than {MOST_PACKETS:,} of them."
+                )
+        return self
 
     @model_validator(mode="after")
     def _lanes_apart(self) -> LaneScenario:

@@ -11,8 +11,10 @@ from dualpath_lab import models, theory, workload
 from dualpath_lab.cli import reproduction
 from dualpath_lab.cli.arguments import names, port, print_json, tokens
 from dualpath_lab.core.simulation import Simulation
+from dualpath_lab.lane_scenario import LaneScenario
 from dualpath_lab.scenario import Scenario, ScenarioError, load_scenario
 from dualpath_lab.studies.compare import Comparison, compare
+from dualpath_lab.studies.lanes import lanes
 from dualpath_lab.studies.run import Progress, simulate
 
 BAD_INPUT = 2
@@ -68,6 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(closed_form)
     statistics = _command(commands, "workload", _workload, "statistics of a workload")
     statistics.add_argument("source", metavar="TRACE_OR_NAME", help="trace file or paper-32k, paper-48k, paper-64k")
+
+    arbitration = _command(commands, "vl", _vl, "arbitrate one port packet by packet")
+    arbitration.add_argument("--config", metavar="FILE", help="YAML file; the defaults when left out")
+    _add_settings(arbitration, example="port.preset=fifo")
     return parser
 
 
@@ -86,14 +92,14 @@ def _add_scenario(parser: argparse.ArgumentParser) -> None:
     _add_settings(parser)
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
+def _add_settings(parser: argparse.ArgumentParser, example: str = "workload.agents=200") -> None:
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
         dest="settings",
-        help="change a scenario key, such as workload.agents=200",
+        help=f"change a scenario key, such as {example}",
     )
 
 
@@ -167,6 +173,14 @@ def _workload(options: argparse.Namespace) -> None:
     width = max(len(name) for name in values)
     for name, value in values.items():
         print(f"{name:<{width}}  {value if isinstance(value, str | int) else f'{value:,.3f}'}")
+
+
+def _vl(options: argparse.Namespace) -> None:
+    result = lanes(LaneScenario.load(options.config, options.settings))
+    if options.json:
+        print_json(result.to_dict())
+    else:
+        print(result.summary())
 
 
 def _serve(options: argparse.Namespace) -> None:

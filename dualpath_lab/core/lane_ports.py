@@ -9,6 +9,7 @@ import numpy as np
 
 from dualpath_lab.core.virtual_lanes import UNLIMITED, WEIGHT_BYTES, Backlog, Entry, Message, Port
 from dualpath_lab.lane_scenario import KvTraffic, LaneScenario, ModelTraffic
+from dualpath_lab.settings import ScenarioError
 from dualpath_lab.units import gbps_to_bytes_per_s
 
 MODEL, KV = 0, 1
@@ -31,12 +32,17 @@ def make_port(scenario: LaneScenario) -> Port:
 
     ``paper`` has four lanes and both tables; ``fifo`` one lane for everybody; ``strict`` the model's lanes high without limit and the KV
     lanes low; ``equal`` all lanes low with the same weight; ``roce`` four lossless classes with weights, each paused by its receiver.
+
+    Raises
+    ------
+    ScenarioError
+        If a lane that has traffic is in neither table, or with no weight.
     """
     settings = scenario.port
     high, low, high_limit = _tables(scenario)
     credits = inf if settings.credit_kbytes is None else settings.credit_kbytes * 1e3
     drain = {} if scenario.kv.drain_gbps is None else {KV: gbps_to_bytes_per_s(scenario.kv.drain_gbps)}
-    return Port(
+    port = Port(
         rate_bytes_per_s=gbps_to_bytes_per_s(settings.link_gbps),
         mtu_bytes=settings.mtu_bytes,
         high=high if settings.high is None else [Entry(*line) for line in settings.high],
@@ -47,6 +53,8 @@ def make_port(scenario: LaneScenario) -> Port:
         resume_bytes=XOFF_TO_XON * credits if settings.preset == "roce" and credits < inf else 0.0,
         drain_bytes_per_s=drain,
     )
+    _check_served(scenario, port)
+    return port
 
 
 def make_traffic(scenario: LaneScenario, with_kv: bool = True) -> tuple[list[Message], list[Backlog]]:
@@ -84,6 +92,17 @@ def _tables(scenario: LaneScenario) -> tuple[Sequence[Entry], Sequence[Entry], i
             return [], [Entry(lane, 192) for lane in dict.fromkeys([*model, *kv])], 0
 
 
+def _check_served(scenario: LaneScenario, port: Port) -> None:
+    served = {entry.lane for entry in (*port.high, *port.low) if entry.weight}
+    for name, part, source in (("model", scenario.model, MODEL), ("kv", scenario.kv, KV)):
+        for lane in _lanes(scenario, source):
+            if lane not in served and part.pattern != "idle":
+                raise ScenarioError(
+                    f"{name}.lanes = {_lanes(scenario, source)} is not allowed on this {scenario.port.preset} port: "
+                    f"port.high and port.low give lane {lane} no weight, so its packets would wait for ever."
+                )
+
+
 def _lanes(scenario: LaneScenario, source: int) -> list[int]:
     if scenario.port.preset == "fifo":
         return [0]
@@ -104,8 +123,10 @@ def _handed_over(
     if part.pattern == "steady":
         times = np.arange(phase * message_s, duration_s, message_s / part.load)
         return times.tolist(), [part.message_bytes] * len(times)
-    spells = rng.standard_exponential((2, 2 + round(4 * duration_s / period_s))) * [[part.load * period_s], [(1 - part.load) * period_s]]
-    starts = np.cumsum(spells.sum(axis=0)) - spells.sum(axis=0) + spells[1]
-    sent = [np.arange(start, start + on, message_s) for start, on in zip(starts, spells[0], strict=True) if start < duration_s]
-    times = np.concatenate(sent)[: np.searchsorted(np.concatenate(sent), duration_s)] if sent else np.zeros(0)
+    on, off = rng.standard_exponential((2, 2 + round(4 * duration_s / period_s))) * [[part.load * period_s], [(1 - part.load) * period_s]]
+    began_s, on_before_s = np.cumsum(on + off) - on, np.cumsum(on) - on
+    on_clock_s = np.arange(0, on.sum(), message_s)
+    spell = np.searchsorted(on_before_s, on_clock_s, side="right") - 1
+    times = began_s[spell] + on_clock_s - on_before_s[spell]
+    times = times[times < duration_s]
     return times.tolist(), [part.message_bytes] * len(times)

@@ -5,6 +5,12 @@ shares what is left, max-min fairly. A flow may cross several links with a diffe
 prefill forward move in lockstep, so they are one flow), and it may have a top speed (a forward can't outrun its computation).
 
 Simplification: model traffic is a constant rate while its engines run, where a real link sees bursts shorter than a millisecond.
+
+The rule, model traffic first and KV traffic in whatever is left, is what the tables of the paper's port come to packet by packet
+(:mod:`virtual_lanes`). ``tests/core/test_fluid_agrees.py`` sends the same bursts and transfers through both, each class at 10 to 100 % of
+the link: what either class gets differs by less than 0.01 % while the model leaves room, and a burst takes up to 1.0 % longer here, as its
+rate is held to the published 99 %. Where the model never pauses the port reserves 963 packets of 964 for it, so that KV traffic gets 0.1 %
+of the link there and 1 % here.
 """
 
 from __future__ import annotations

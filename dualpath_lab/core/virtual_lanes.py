@@ -177,7 +177,7 @@ class _Receiver:
         self.next_return_s = inf
         self._room = list(self.credits)
         self._mtu = port.mtu_bytes
-        self._resume = max(port.resume_bytes, port.mtu_bytes)
+        self._resume = max(port.resume_bytes, port.mtu_bytes) if port.resume_bytes else 0.0
         self._return_s = port.credit_return_s
         self._drain_rate = port.drain_bytes_per_s
         self._drained_s = [0.0] * LANES
@@ -186,7 +186,7 @@ class _Receiver:
     def take(self, now: float, lane: int, source: int, size: int) -> None:
         """A packet has come whole: it holds its room until it is drained and the news of that is back."""
         self._room[lane] -= size
-        self.credits[lane] = self._room[lane] if self._room[lane] >= self._mtu else 0.0
+        self.credits[lane] = 0.0 if self._resume and self._room[lane] < self._mtu else self._room[lane]
         self._drained_s[lane] = max(self._drained_s[lane], now) + size / self._drain_rate.get(source, inf)
         heappush(self._returns, (self._drained_s[lane] + self._return_s, lane, size))
         self.next_return_s = self._returns[0][0]
@@ -245,7 +245,7 @@ def run_port(port: Port, messages: Iterable[Message], backlogs: Sequence[Backlog
             next_message = coming[0][0]
             queue = queues[lane]
             if not queue:
-                left[lane], next_bytes[lane], since[lane] = size, min(size, mtu), asked
+                left[lane], next_bytes[lane], since[lane] = size, min(size, mtu), max(asked, since[lane])
             queue.append((source, asked, size))
         if receiver.next_return_s <= now:
             receiver.return_credits(now)

@@ -47,7 +47,11 @@ class LaneResult:
             "scenario": self.scenario.model_dump(),
             "simulated_s": record.ended_s,
             "packets": len(record.sent_s),
-            "share": {"model": sent[MODEL] / link_bytes, "kv": sent[KV] / link_bytes, "idle": 1 - sum(sent.values()) / link_bytes},
+            "share": {
+                "model": sent[MODEL] / link_bytes,
+                "kv": sent[KV] / link_bytes,
+                "idle": max(1 - sum(sent.values()) / link_bytes, 0.0),
+            },
             "lanes": [
                 {"lane": lane, "bytes": int(size), "share": float(size / link_bytes)}
                 for lane, size in enumerate(np.bincount(record.lane, weights=record.size_bytes))

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from dualpath_lab.cli import main
+from dualpath_lab.lane_scenario import LaneScenario
 from dualpath_lab.scenario import Scenario
+from dualpath_lab.studies.lanes import lanes
 from dualpath_lab.studies.run import simulate
 
 ROOT = Path(__file__).parents[2]
@@ -172,6 +174,27 @@ def test_workload(cli: Any) -> None:
     assert "hit_rate" in cli("workload", "paper-32k").out
 
 
+def test_vl_prints_json_alone(cli: Any, tmp_path: Path) -> None:
+    """Interface; the command is the Python call. Mutant: the file is not read, or wins over ``--set``."""
+    path = tmp_path / "port.yaml"
+    path.write_text("port: {preset: fifo}\nduration_ms: 5\nseed: 3\n", encoding="utf-8")
+    values = cli("vl", "--config", str(path), "--set", "duration_ms=1", "--json").json
+    assert {"scenario", "simulated_s", "packets", "share", "lanes", "burst_s", "kv", "wall_s"} <= set(values)
+    scenario = LaneScenario(port={"preset": "fifo"}, duration_ms=1, seed=3)
+    assert without_wall(values) == without_wall(json.loads(json.dumps(lanes(scenario).to_dict())))
+
+
+def test_vl_tells_people(cli: Any) -> None:
+    """Mutant: nothing, or JSON, without ``--json``; a mean of no bursts, or a wait of no packets."""
+    done = cli("vl", "--set=duration_ms=1")
+    assert (done.code, done.err) == (0, "")
+    for words in ("paper port, 400 Gb/s", "model 30", "KV"):
+        assert words in done.out
+    nothing = ["--set=duration_ms=1", "--set=model.pattern=idle", "--set=kv.pattern=idle"]
+    assert cli("vl", *nothing, "--json").json["packets"] == 0
+    assert "idle 100.00%" in cli("vl", *nothing).out
+
+
 HEADER = "session,turn,input_tokens,output_tokens,hit_tokens_incl_output,gap_before_s\n"
 FILES = {
     "broken.csv": HEADER + "a,0,100,5,0,\na,1,120,5,many,3\n",
@@ -220,6 +243,18 @@ BAD = [
     (["serve", "--port", "70000"], ["--port", "'70000'", "65,535"]),
     (["serve", "--port", "-1"], ["--port", "'-1'"]),
     (["serve", "--port", "http"], ["--port", "'http'"]),
+    (["vl", "--set", "port.prset=fifo"], ["'port.prset'", "did you mean 'port.preset'"]),
+    (["vl", "--set", "port.low=[[2, 300]]"], ["port.low.0.1 = 300", "less than or equal to 255"]),
+    (["vl", "--set", "port.low=[[15, 1]]"], ["port.low.0.0 = 15", "less than or equal to 14"]),
+    (["vl", "--set", "port.mtu_bytes=5000"], ["port.mtu_bytes = 5000", "4096"]),
+    (["vl", "--set", "port.preset=wrr"], ["port.preset = 'wrr'", "'roce'"]),
+    (["vl", "--set", "kv.lanes=[0]"], ["model.lanes = [0]", "kv.lanes = [0]", "fifo"]),
+    (["vl", "--set", "kv.lanes=[7]"], ["kv.lanes = [7]", "lane 7", "weight"]),
+    (["vl", "--set", "port.low=[[2, 0]]"], ["port.low", "lane 2"]),
+    (["vl", "--config", "{tmp}/broken.yaml"], ["broken.yaml", "not YAML"]),
+    (["vl", "--config", "{tmp}/list.yaml"], ["list.yaml", "mapping"]),
+    (["vl", "--config", "{tmp}/missing.yaml"], ["missing.yaml", "cannot be read"]),
+    (["vl", "{tmp}/zero.yaml"], ["zero.yaml"]),
     (["launch"], ["'launch'", "run"]),
     ([], ["COMMAND"]),
 ]
@@ -280,6 +315,7 @@ def test_a_run_needs_no_screen_and_no_tables() -> None:
     code = f"""
 import sys, dualpath_lab
 from dualpath_lab.cli import main
+from dualpath_lab.lane_scenario import LaneScenario
 assert main(["run", *{SET!r}, "--json"]) == 0
 heavy = sorted({{name.partition(".")[0] for name in sys.modules}} & {{"panel", "bokeh", "holoviews", "pandas", "param"}})
 sys.exit(", ".join(heavy) or 0)
