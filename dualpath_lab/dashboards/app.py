@@ -6,15 +6,18 @@ from typing import Any
 
 import panel as pn
 
+from dualpath_lab.dashboards.lanes import lanes_page
 from dualpath_lab.dashboards.leaving import expect_visitors_to_leave
 from dualpath_lab.dashboards.page import open_page
+from dualpath_lab.dashboards.shell import page_asked_for
 
 
 def app() -> Any:
-    """Open the page for a new session."""
+    """Open the page that a new session asks for."""
     pn.extension()
     expect_visitors_to_leave()
-    return open_page()
+    pathname = (pn.state.location.pathname if pn.state.location else None) or "/"
+    return lanes_page() if page_asked_for(pathname, pn.state.session_args) == "lanes" else open_page()
 
 
 if pn.state.served:

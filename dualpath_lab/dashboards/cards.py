@@ -7,7 +7,7 @@ from html import escape
 from dualpath_lab.dashboards.race import RECENT_BINS, Frame, SideFrame
 from dualpath_lab.dashboards.style import NOTHING, STRUCTURE, duration, percent, ratio, three_digits
 
-_STAR = '<span class="star" title="Look here first">★</span>'
+STAR = '<span class="star" title="Look here first">★</span>'
 
 
 def card(label: str, side: SideFrame, speedup: float | None = None) -> str:
@@ -23,7 +23,7 @@ def card(label: str, side: SideFrame, speedup: float | None = None) -> str:
     when = "whole run" if side.finished else f"last {RECENT_BINS} s"
     line = "solid" if label == "A" else "dashed"
     versus = (
-        f'<span title="Time A took over time B took, for as many turns">{_STAR}<b>{ratio(speedup)}</b> vs A</span>' if label == "B" else ""
+        f'<span title="Time A took over time B took, for as many turns">{STAR}<b>{ratio(speedup)}</b> vs A</span>' if label == "B" else ""
     )
     throughput = f"{three_digits(side.turns_per_s)} <small>turns/s</small>"
     bottleneck = f"{escape(side.bottleneck) or NOTHING} <small>{percent(side.bottleneck_utilization)}</small>"
@@ -31,13 +31,13 @@ def card(label: str, side: SideFrame, speedup: float | None = None) -> str:
         f'<div class="card side-{label.lower()}"><div class="name"><span><b>{label} {escape(side.system)}</b> '
         f'<span class="key {line}" style="--ink:{STRUCTURE}"></span><span class="quiet">{when}</span></span>{versus}</div>'
         '<div class="figures">'
-        + _figure(_STAR + "Throughput", throughput)
-        + _figure(_STAR + "TTFT p50", duration(side.ttft_p50_s))
-        + _figure("TTFT p99", duration(side.ttft_p99_s))
-        + _figure("Turns done", f"{side.turns:,}")
-        + _figure("Agents done", f"{side.agents_finished:,}<small> of {side.agents:,}</small>")
+        + headline(STAR + "Throughput", throughput)
+        + headline(STAR + "TTFT p50", duration(side.ttft_p50_s))
+        + headline("TTFT p99", duration(side.ttft_p99_s))
+        + headline("Turns done", f"{side.turns:,}")
+        + headline("Agents done", f"{side.agents_finished:,}<small> of {side.agents:,}</small>")
         + "</div>"
-        f'<div class="quiet" style="margin-top:6px">{_STAR}Busiest: <span class="bottleneck">{bottleneck}</span></div>'
+        f'<div class="quiet" style="margin-top:6px">{STAR}Busiest: <span class="bottleneck">{bottleneck}</span></div>'
         f'<div class="meter"><i style="width:{min(100 * side.bottleneck_utilization, 100):.0f}%"></i></div></div>'
     )
 
@@ -73,5 +73,6 @@ def notice(text: str, kind: str) -> str:
     return f'<div class="notice {kind}" role="status">{escape(text)}</div>' if text else ""
 
 
-def _figure(what: str, value: str) -> str:
-    return f'<div><div class="what">{what}</div><div class="value">{value}</div></div>'
+def headline(what: str, value: str, title: str = "") -> str:
+    """One figure of a card, by name; ``title`` explains it."""
+    return f'<div title="{escape(title)}"><div class="what">{what}</div><div class="value">{value}</div></div>'

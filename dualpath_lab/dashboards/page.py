@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
 from panel.io.callbacks import PeriodicCallback
-from panel_material_ui.template.base import Page
 
 from dualpath_lab.dashboards import cards
 from dualpath_lab.dashboards.curves import Curves
 from dualpath_lab.dashboards.player import FRAME_S, Player
 from dualpath_lab.dashboards.race import Race
+from dualpath_lab.dashboards.shell import PAIR, build, keep_in_link, together
 from dualpath_lab.dashboards.sidebar import Sidebar
 from dualpath_lab.dashboards.state import RESTARTING, SPEEDS, LabState, changes
 from dualpath_lab.dashboards.style import CSS
@@ -28,20 +26,6 @@ TEXT_EVERY = 4
 HEAD_START_S = 15.0
 HEAD_START_BUDGET_S = 0.1
 """What is simulated before anything is shown, so that no plot is empty, and the wall time that this may take."""
-
-
-@contextmanager
-def together() -> Iterator[None]:
-    """Send all changes made inside as one, by Bokeh's own locked way: a visitor who leaves meanwhile does no harm to it."""
-    document = pn.state.curdoc
-    if document is None or document.callbacks.hold_value:
-        yield
-        return
-    document.hold("combine")
-    try:
-        yield
-    finally:
-        document.unhold()
 
 
 class LivePage:
@@ -179,29 +163,9 @@ class LivePage:
             margin=0,
             min_height=62,
         )
-        both = pn.Column(*self._cards, sizing_mode="stretch_width", margin=0, stylesheets=[_PAIR])
-        return Page(
-            title="DualPath Lab",
-            site_url="",
-            sidebar=self.sidebar.root,
-            sidebar_width=310,
-            main=[pn.Column(transport, both, self.curves.root, self._viewport, sizing_mode="stretch_width", margin=(6, 16, 12, 16))],
-            theme_config=_THEME,
-            busy_indicator="linear",
-        )
-
-
-_PAIR = """
-:host { display: grid !important; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 8px 14px; }
-:host { margin-bottom: 10px; }
-"""
-_THEME = {
-    "light": {"palette": {"primary": {"main": "#44525b"}}},
-    "dark": {
-        "palette": {"primary": {"main": "#9fb1bb"}},
-        "components": {"MuiAppBar": {"styleOverrides": {"root": {"backgroundColor": "#2b363d", "color": "#fff"}}}},
-    },
-}
+        both = pn.Column(*self._cards, sizing_mode="stretch_width", margin=0, stylesheets=[PAIR])
+        main = pn.Column(transport, both, self.curves.root, self._viewport, sizing_mode="stretch_width", margin=(6, 16, 12, 16))
+        return build("", self.sidebar.root, main)
 
 
 def open_page() -> Any:
@@ -212,9 +176,7 @@ def open_page() -> Any:
     session: Any = document.session_context.session if document and document.session_context else None
     problems = state.take_query(location.search if location else "")
     page = LivePage(state, problems)
-    if location:
-        location.search = state.to_query()
-        state.param.watch(lambda *_: location.param.update(search=state.to_query()), [name for name in state.param if name != "name"])
+    keep_in_link(state)
 
     def tick() -> None:
         if session is None or session.connection_count:

@@ -38,7 +38,7 @@ def serve(port: int, address: str, show: bool) -> None:
         port = port or _free_port(address)
         origins = ["*"] if address in EVERY_ADDRESS else [f"{host}:{port}" for host in (address, "localhost", "127.0.0.1")]
         pn.serve(
-            {"/": app},
+            {"/": app, "/lanes": app},
             port=port,
             address=address,
             show=show,

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from typing import Any, ClassVar
 
-import numpy as np
 import param
-import yaml
 
+from dualpath_lab.dashboards.linked import LinkedState
 from dualpath_lab.models import PRESETS
 from dualpath_lab.scenario import SYSTEMS, Scenario, ScenarioError
 from dualpath_lab.workload import DATASETS, read_trace
 
-VERSION = 1
-"""Version of the link; goes up when a key changes its meaning."""
 DATA_FOLDER = "DUALPATH_LAB_DATA"
 """Environment variable that names a folder of recorded traces."""
 SPEEDS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
@@ -55,8 +50,11 @@ UNITS = {
 """Units of the parameters that have one."""
 
 
-class LabState(param.Parameterized):
+class LabState(LinkedState):
     """Everything that a visitor can set; ``None`` has the meaning it has in a scenario."""
+
+    KEYS: ClassVar[Mapping[str, str]] = KEYS
+    UNITS: ClassVar[Mapping[str, str]] = UNITS
 
     model: Any = param.Selector(default="qwen-32b", objects=list(PRESETS), label="Model", doc="The model that is served.")
     source: Any = param.Selector(
@@ -122,76 +120,10 @@ class LabState(param.Parameterized):
         base = Scenario().with_values(values)
         return base.with_values({"system": self.system_a}), base.with_values({"system": self.system_b})
 
-    def to_query(self) -> str:
-        """All of the state as the part of a link that begins with ``?``."""
-        values = {key: _text(getattr(self, name)) for name, key in KEYS.items()}
-        return "?" + urlencode({"v": VERSION, **values})
-
-    def take_query(self, query: str) -> list[str]:
-        """Take over what a link says and leave the rest as it is.
-
-        Returns
-        -------
-        list of str
-            A sentence for each part that could not be taken over.
-        """
-        names = {key: name for name, key in KEYS.items()}
-        taken: dict[str, Any] = {}
-        problems = []
-        for key, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
-            if key == "v":
-                if text != str(VERSION):
-                    problems.append(
-                        f"The link is of version {text!r}, this page reads version {VERSION}; what it does not know was left out."
-                    )
-            elif key in names:
-                try:
-                    taken[names[key]] = _value(names[key], text)
-                except (ValueError, yaml.YAMLError):
-                    problems.append(f"{key} = {text!r} in the link is not allowed: it should be {self.allowed(names[key])}.")
-            elif key not in _PAGE_KEYS:
-                near = difflib.get_close_matches(key, names, n=1)
-                problems.append(f"The link's key {key!r} is unknown" + (f"; did you mean {near[0]!r}?" if near else "."))
-        self.param.update(**taken)
-        return problems
-
-    def allowed(self, name: str) -> str:
-        """What a parameter may be, in words."""
-        parameter = self.param[name]
-        if isinstance(parameter, param.Selector):
-            return "one of " + ", ".join(map(str, parameter.objects))
-        low, high = parameter.bounds
-        kind = "a whole number" if isinstance(parameter, param.Integer) else "a number"
-        unit = f" {UNITS[name]}" if name in UNITS else ""
-        return f"{kind} from {low:g} to {high:g}{unit}" + (" or null" if parameter.allow_None else "")
-
-
-_PAGE_KEYS = ("theme",)
-"""Keys of a link that belong to the page around the lab."""
-
 
 def changes(before: Mapping[str, Any], state: LabState) -> str:
     """Say what is different from ``before``: each label with old -> new."""
-    return ", ".join(
-        f"{state.param[name].label} {_text(before[name])} → {_text(getattr(state, name))}"
-        for name in RESTARTING
-        if getattr(state, name) != before[name]
-    )
-
-
-def _value(name: str, text: str) -> Any:
-    """Read one value of a link, by the rules of YAML as for ``--set``."""
-    value = yaml.safe_load(text)
-    if isinstance(value, bool):  # which would pass for a number
-        raise ValueError(text)
-    setattr(LabState(), name, value)  # raises where the parameter does not take it
-    return value
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "null"
-    return np.format_float_positional(value, trim="-") if isinstance(value, float) else str(value)
+    return state.differences(before, RESTARTING)
 
 
 @cache

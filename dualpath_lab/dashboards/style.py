@@ -35,6 +35,11 @@ def duration(seconds: float) -> str:
     return f"{three_digits(seconds)} s" if seconds >= 0.9995 else f"{three_digits(1000 * seconds)} ms"
 
 
+def microseconds(seconds: float) -> str:
+    """In µs."""
+    return f"{three_digits(1e6 * seconds)} µs"
+
+
 def ratio(value: float | None) -> str:
     """As 1.87×."""
     return NOTHING if value is None else f"{three_digits(value)}×"
@@ -64,6 +69,8 @@ CSS = """
 .key.dashed::before { border-top-style: dashed; width: 22px; }
 .key.solid::before { width: 22px; }
 .key.dotted::before { border-top-style: dotted; }
+.key.pale::before { border-top-width: 9px; opacity: 0.3; vertical-align: 0; }
+.key.mark::before { content: none; }
 .card { border: 1px solid color-mix(in srgb, currentColor 18%, transparent); border-radius: 8px; padding: 8px 14px 10px; }
 .card .name { display: flex; justify-content: space-between; align-items: baseline; gap: 10px; margin-bottom: 4px; }
 .card .name b { font-size: 15px; font-weight: 600; }
@@ -71,6 +78,10 @@ CSS = """
 .figures .what { font-size: 11.5px; opacity: 0.75; white-space: nowrap; }
 .figures .value { font-size: 19px; font-weight: 500; white-space: nowrap; }
 .figures .value small { font-size: 12px; opacity: 0.75; font-weight: 400; }
+.figures.four { grid-template-columns: 1.1fr 1.25fr 1.25fr 1fr; }
+.shares { display: flex; height: 9px; border-radius: 3px; overflow: hidden; margin: 7px 0 3px; }
+.shares { background: color-mix(in srgb, currentColor 12%, transparent); }
+.shares i { display: block; height: 100%; }
 .meter { height: 5px; border-radius: 3px; background: color-mix(in srgb, currentColor 12%, transparent); margin-top: 3px; }
 .meter i { display: block; height: 100%; border-radius: 3px; background: currentColor; opacity: 0.65; }
 .clock { font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -84,6 +95,6 @@ CSS = """
 .band .free { position: absolute; top: 0; bottom: 0; border-radius: 5px; background: color-mix(in srgb, currentColor 30%, transparent); }
 .band .here { position: absolute; top: -3px; width: 4px; height: 16px; margin-left: -2px; border-radius: 2px; background: currentColor; }
 .scale { display: flex; justify-content: space-between; font-size: 11px; opacity: 0.7; }
-@media (max-width: 700px) { .figures { grid-template-columns: 1.3fr 1fr 1fr; } }
+@media (max-width: 700px) { .figures { grid-template-columns: 1.3fr 1fr 1fr; } .figures.four { grid-template-columns: 1fr 1fr; } }
 """
 """What all the page's own HTML looks like; it follows the light or dark theme through ``currentColor``."""

@@ -1,0 +1,98 @@
+"""What every page of the app stands in: the header with the way to the other pages, the sidebar, the theme and the link."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import panel as pn
+from panel_material_ui.template.base import Page
+
+from dualpath_lab.dashboards.linked import LinkedState
+
+PAGES = {"": "Live", "lanes": "Virtual lanes"}
+"""Name of a page, as its route and its link have it, and what the header calls it."""
+
+
+def page_asked_for(pathname: str, query: dict[str, list[bytes]]) -> str:
+    """Name of the page: the route's, or what ``?page=`` says where a file is served under its own name."""
+    route = _route(pathname)
+    asked = query.get("page", [b""])[0].decode(errors="replace")
+    return route if route in PAGES and route else asked if asked in PAGES else ""
+
+
+def href(page: str, pathname: str) -> str:
+    """Address of a page as seen from another: its route, or a query where a file is served under its own name."""
+    if _route(pathname) in PAGES:
+        return page or "./"
+    return f"?page={page}" if page else "?"
+
+
+def _route(pathname: str) -> str:
+    return pathname.rsplit("/", 1)[-1]
+
+
+def build(here: str, sidebar: list[Any], main: Any) -> Page:
+    """Put a page together; ``here`` is its name."""
+    pathname = (pn.state.location.pathname if pn.state.location else None) or "/"
+    links = [
+        f'<a href="{href(name, pathname)}"{_HERE if name == here else ""}>{label.replace(" ", "&nbsp;")}</a>'
+        for name, label in PAGES.items()
+    ]
+    return Page(
+        title="DualPath Lab",
+        site_url="",
+        header=[pn.pane.HTML(f'<nav aria-label="Pages">{"".join(links)}</nav>', margin=(0, 0, 0, 16), stylesheets=[_NAV])],
+        sidebar=sidebar,
+        sidebar_width=310,
+        main=[main],
+        theme_config=_THEME,
+        busy_indicator="linear",
+    )
+
+
+def keep_in_link(state: LinkedState) -> None:
+    """Have the address follow the state."""
+    location = pn.state.location
+    if location:
+        location.search = state.to_query()
+        state.param.watch(lambda *_: location.param.update(search=state.to_query()), list(state.KEYS))
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Send all changes made inside as one, by Bokeh's own locked way: a visitor who leaves meanwhile does no harm to it."""
+    document = pn.state.curdoc
+    if document is None or document.callbacks.hold_value:
+        yield
+        return
+    document.hold("combine")
+    try:
+        yield
+    finally:
+        document.unhold()
+
+
+PAIR = """
+:host { display: grid !important; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 8px 14px; }
+:host { margin-bottom: 10px; }
+"""
+"""Style of a column whose parts stand side by side where there is room."""
+
+_HERE = ' aria-current="page"'
+_NAV = """
+:host { font-family: Roboto, "Helvetica Neue", Arial, sans-serif; font-size: 15px; }
+nav { display: flex; gap: 4px; }
+a { color: #fff; opacity: 0.8; text-decoration: none; padding: 6px 8px; border-bottom: 2px solid transparent; }
+a:hover, a:focus-visible { opacity: 1; border-bottom-color: rgb(255 255 255 / 60%); }
+a[aria-current] { opacity: 1; border-bottom-color: #fff; }
+@media (max-width: 600px) { :host { font-size: 13px; } a { padding: 6px 4px; } }
+"""
+_THEME = {
+    "light": {"palette": {"primary": {"main": "#44525b"}}},
+    "dark": {
+        "palette": {"primary": {"main": "#9fb1bb"}},
+        "components": {"MuiAppBar": {"styleOverrides": {"root": {"backgroundColor": "#2b363d", "color": "#fff"}}}},
+    },
+}
