@@ -98,6 +98,9 @@ class LaneScenario(Settings):
 
     @model_validator(mode="after")
     def _lanes_apart(self) -> LaneScenario:
+        for source, lanes in (("model", self.model.lanes), ("kv", self.kv.lanes)):
+            if len(set(lanes)) < len(lanes):
+                raise ValueError(f"{source}.lanes = {lanes} is not allowed: each lane should stand there once.")
         shared = set(self.model.lanes) & set(self.kv.lanes)
         if shared and self.port.preset != "fifo":
             raise ValueError(

@@ -84,9 +84,9 @@ class LaneResult:
             lines.append(f"  model messages: {spread}; {bursts['slowdown']:.3g}x an otherwise empty link's")
         if kv["longest_wait_s"] is not None:
             gaps = "" if kv["share_of_gaps"] is None else f", {kv['share_of_gaps']:.1%} of what the model leaves"
-            lines.append(
-                f"  KV: {kv['goodput_bytes_per_s'] / 1e9:.3g} GB/s{gaps}; longest wait of a packet {kv['longest_wait_s'] * 1e6:.3g} us"
-            )
+            fifo = self.scenario.port.preset == "fifo"
+            wait = "one lane for all" if fifo else f"longest wait of a packet {kv['longest_wait_s'] * 1e6:.3g} us"
+            lines.append(f"  KV: {kv['goodput_bytes_per_s'] / 1e9:.3g} GB/s{gaps}; {wait}")
         return "\n".join(lines)
 
 

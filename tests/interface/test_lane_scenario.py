@@ -101,6 +101,13 @@ def test_only_a_fifo_port_shares_a_lane(preset: str) -> None:
     assert LaneScenario(port={"preset": "fifo"}, **shared).port.preset == "fifo"
 
 
+@pytest.mark.parametrize(("source", "twice"), [("model", [0, 0]), ("kv", [2, 5, 2])])
+def test_a_lane_stands_there_once(source: str, twice: list[int]) -> None:
+    """Mutant: a lane named twice sends twice its load."""
+    with pytest.raises(ScenarioError, match=rf"^{source}\.lanes = .* each lane should stand there once"):
+        LaneScenario().with_values({f"{source}.lanes": twice})
+
+
 plain = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.one_of(st.text(max_size=5), st.integers()), inner, max_size=3)),
