@@ -28,7 +28,7 @@ needed no change: over seeds 0 and 1 the JCT came out 0.9 % long."""
 LINEAR_FLOPS_PER_S = 400e12
 """Fitted on R1: rate of everything else in a prefill forward, per GPU of the group."""
 
-LAYER_OVERHEAD_S = 0.030 / 61
+LAYER_OVERHEAD_S = 0.0294 / 61
 """Fitted on R10 (TPOT 0.039 s): time an expert-parallel layer takes however few tokens it has (launches, latency of dispatch and combine),
 the same in a decode step and in a prefill forward."""
 

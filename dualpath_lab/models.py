@@ -76,8 +76,14 @@ class Model:
         The exact sum over the new positions: each attends to itself and all before it, to ``top_k`` of them at most where attention is
         sparse; the indexer scores them all.
         """
-        pairs = _causal_pairs(cached + computed) - _causal_pairs(cached)
-        attended = pairs if self.top_k is None else _capped_pairs(cached + computed, self.top_k) - _capped_pairs(cached, self.top_k)
+        positions = cached + computed
+        pairs = computed * (cached + positions + 1) // 2
+        if self.top_k is None:
+            attended = pairs
+        elif cached >= self.top_k:
+            attended = computed * self.top_k
+        else:
+            attended = _capped_pairs(positions, self.top_k) - _capped_pairs(cached, self.top_k)
         return float(self.core_flops_per_pair * attended + self.indexer_flops_per_pair * pairs)
 
     def linear_flops(self, computed: int) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dualpath_lab.core.network import Link
+from dualpath_lab.core.links import Link
 from dualpath_lab.core.observer import prefill_compute
 from dualpath_lab.core.paths import Ports, Step, steps
 from dualpath_lab.core.simulation import Simulation
@@ -118,7 +118,8 @@ def result_of(simulation: Simulation, wall_s: float) -> Result:
     latency = {name: _distribution(columns[name]) for name in ("ttft", "ttst", "tpot")} | {"trajectory": _distribution(trajectory_s)}
     breakdown = {stage: _mean(columns[end] - columns[start]) for stage, (start, end) in STAGES.items()}
     unbooked = simulation.network.unbooked(simulated_s)
-    links = [_link_values(link, unbooked.get(link, 0.0), simulated_s) for link in simulation.cluster.links()]
+    carried = simulation.network.carried
+    links = [_link_values(link, carried.total(link) + unbooked.get(link, 0.0), simulated_s) for link in simulation.cluster.links()]
     slo = simulation.scenario.slo
     ttft, tpot = latency["ttft"]["mean"], latency["tpot"]["mean"]
     values = {
@@ -197,8 +198,8 @@ def _working_set_bytes(simulation: Simulation, trajectory_s: NDArray[np.float64]
     return agents_at_work * mean_total / 2 * simulation.model.kv_bytes_per_token
 
 
-def _link_values(link: Link, unbooked_bytes: float, simulated_s: float) -> dict[str, Any]:
-    by_class = {"kv": round(link.series.total + unbooked_bytes), "model": round(link.model.total_bytes(simulated_s)) if link.model else 0}
+def _link_values(link: Link, kv_bytes: float, simulated_s: float) -> dict[str, Any]:
+    by_class = {"kv": round(kv_bytes), "model": round(link.model.total_bytes(simulated_s)) if link.model else 0}
     size = by_class["kv"] + by_class["model"]
     return {
         "name": link.name,

@@ -12,8 +12,9 @@ from dualpath_lab import calibration
 from dualpath_lab.core.batching import Batching
 from dualpath_lab.core.decode import DecodeGroup
 from dualpath_lab.core.engines import DecodeEngine, Exchange, PrefillEngine
+from dualpath_lab.core.links import Link
 from dualpath_lab.core.memory import Memory
-from dualpath_lab.core.network import Link, Network
+from dualpath_lab.core.network import Network
 from dualpath_lab.core.paths import Ports
 from dualpath_lab.core.prefill import PrefillGroup
 from dualpath_lab.core.storage import ReadQueue

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from simpy import Environment
 
+from dualpath_lab.core import paths
+from dualpath_lab.core.links import ModelTraffic, Route, route
 from dualpath_lab.core.memory import Memory
-from dualpath_lab.core.network import Link, ModelTraffic, Network
+from dualpath_lab.core.network import Network
 from dualpath_lab.core.turn import Turn
 
 if TYPE_CHECKING:
@@ -24,25 +26,25 @@ class CopyQueue:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._waiting: deque[tuple[dict[Link, int], float, Callable[[], None]]] = deque()
+        self._waiting: deque[tuple[Route, int, float, Callable[[], None]]] = deque()
         self._busy = False
 
-    def submit(self, load: dict[Link, int], submit_s: float, then: Callable[[], None]) -> None:
-        """Carry ``load``, which takes ``submit_s`` to submit, when everything submitted before has arrived, then call ``then``."""
-        self._waiting.append((load, submit_s, then))
+    def submit(self, route: Route, size_bytes: int, submit_s: float, then: Callable[[], None]) -> None:
+        """Carry the bytes, which takes ``submit_s`` to submit, when everything submitted before has arrived, then call ``then``."""
+        self._waiting.append((route, size_bytes, submit_s, then))
         if not self._busy:
             self._next()
 
     def _next(self) -> None:
         self._busy = bool(self._waiting)
         if self._busy:
-            load, submit_s, then = self._waiting.popleft()
+            route, size_bytes, submit_s, then = self._waiting.popleft()
 
             def done() -> None:
                 self._next()
                 then()
 
-            self._network.start(load, done, submit_s)
+            self._network.start(route, size_bytes, done, submit_s)
 
 
 class Engine:
@@ -56,6 +58,8 @@ class Engine:
         Number of the group whose leader fetches its work.
     ports : Ports
         The links of its node and its compute NIC.
+    copy_in, write_back : Route
+        From its buffer to its HBM, and from there to storage.
     hbm : Memory
         What it has for KV-cache.
     sequences, tokens : int
@@ -67,6 +71,8 @@ class Engine:
         self.node = node
         self.fetch_group = fetch_group
         self.ports = node.ports[gpu]
+        self.copy_in = route(paths.copy_in(self.ports))
+        self.write_back = route(paths.write_back(self.ports))
         self.hbm = Memory(f"{node.name}.g{gpu}.hbm", kv_hbm_bytes)
         self.copies = CopyQueue(network)
         self.sequences = 0

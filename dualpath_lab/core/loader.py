@@ -18,8 +18,9 @@ from simpy import Environment
 from dualpath_lab import calibration
 from dualpath_lab.core import paths
 from dualpath_lab.core.batching import Chunk
-from dualpath_lab.core.engines import PrefillEngine
-from dualpath_lab.core.network import Link, Network
+from dualpath_lab.core.engines import DecodeEngine, PrefillEngine
+from dualpath_lab.core.links import Link
+from dualpath_lab.core.network import Network
 from dualpath_lab.core.turn import Turn
 from dualpath_lab.models import Model
 from dualpath_lab.workload import BLOCK_TOKENS
@@ -129,24 +130,33 @@ class Loader:
             de.node.buffer.give_back(turn.prompt_bytes)
             self._decode(turn)
 
-        de.copies.submit(load_of(paths.copy_in(de.ports), turn.prompt_bytes), self._submit_s(turn.prompt), arrived)
+        de.copies.submit(de.copy_in, turn.prompt_bytes, self._submit_s(turn.prompt), arrived)
 
-    def decoded(self, turn: Turn, tokens: int) -> None:
-        """The turn has come to ``tokens`` tokens: write the blocks that are newly full to storage."""
-        full = tokens // BLOCK_TOKENS * BLOCK_TOKENS
-        if full <= turn.stored:
+    def decoded(self, grown: Sequence[tuple[Turn, int]]) -> None:
+        """Turns of one group have come to so many tokens: write the blocks that are newly full to storage, in lockstep."""
+        blocks: dict[DecodeEngine, int] = defaultdict(int)
+        writing = []
+        for turn, tokens in grown:
+            new_blocks = (tokens - turn.stored) // BLOCK_TOKENS
+            if new_blocks > 0:
+                turn.stored += new_blocks * BLOCK_TOKENS
+                turn.writes += 1
+                writing.append(turn)
+                blocks[turn.de] += new_blocks
+        if not writing:
             return
-        new_tokens = full - turn.stored
-        turn.stored = full
-        turn.writes += 1
+        streams: dict[Link, float] = defaultdict(float)
+        for engine, number in blocks.items():
+            for link, times in engine.write_back:
+                streams[link] += number * times
 
         def written() -> None:
-            turn.writes -= 1
-            if turn.when_stored and not turn.writes:
-                turn.when_stored()
+            for turn in writing:
+                turn.writes -= 1
+                if turn.when_stored and not turn.writes:
+                    turn.when_stored()
 
-        load = load_of(paths.write_back(turn.de.ports), new_tokens * self._kv_bytes)
-        self._network.start(load, written, self._submit_s(new_tokens))
+        self._network.start(tuple(streams.items()), BLOCK_TOKENS * self._kv_bytes, written, max(blocks.values()) * self._block_submit_s)
 
     def when_stored(self, turn: Turn, then: Callable[[], None]) -> None:
         """Call ``then`` as soon as all full blocks of a turn that has ended are in storage."""
@@ -209,20 +219,13 @@ class NoLoader(Loader):
         turn.first_token = turn.second_token = self._env.now
         self._decode(turn)
 
-    def decoded(self, turn: Turn, tokens: int) -> None:
+    def decoded(self, grown: Sequence[tuple[Turn, int]]) -> None:
         """Nothing to write."""
 
 
 def _add(load: dict[Link, int], links: Iterable[Link], size_bytes: int) -> None:
     for link in links:
         load[link] += size_bytes
-
-
-def load_of(links: Iterable[Link], size_bytes: int) -> dict[Link, int]:
-    """The same bytes on every link of a step, twice where it is crossed twice."""
-    load: dict[Link, int] = defaultdict(int)
-    _add(load, links, size_bytes)
-    return load
 
 
 def _nothing() -> None:

@@ -47,8 +47,10 @@ class Memory:
         if not size_bytes:
             then()
             return
-        (self._urgent if urgent else self._waiting).append((size_bytes, then))
-        self._serve()
+        if self._urgent or (self._waiting and not urgent) or self.used_bytes + size_bytes > self.capacity_bytes:
+            (self._urgent if urgent else self._waiting).append((size_bytes, then))
+        else:
+            self._grant(size_bytes, then)
 
     def give_back(self, size_bytes: int) -> None:
         """Return bytes taken before and serve those who wait."""
@@ -61,6 +63,9 @@ class Memory:
             if size_bytes > self.free_bytes:
                 return
             queue.popleft()
-            self.used_bytes += size_bytes
-            self.peak_bytes = max(self.peak_bytes, self.used_bytes)
-            then()
+            self._grant(size_bytes, then)
+
+    def _grant(self, size_bytes: int, then: Callable[[], None]) -> None:
+        self.used_bytes += size_bytes
+        self.peak_bytes = max(self.peak_bytes, self.used_bytes)
+        then()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dualpath_lab.core.network import Link
+from dualpath_lab.core.links import Link
 from dualpath_lab.core.recorder import BIN_S
 
 if TYPE_CHECKING:
@@ -35,20 +35,21 @@ def utilization(simulation: Simulation, first_bin: int = 0) -> dict[Family, Floa
         Between 0 and 1. Both traffic classes of the compute NICs, KV alone elsewhere.
     """
     window = _Window(first_bin, int(simulation.now / BIN_S), simulation.now)
+    network = simulation.network
     carried: dict[Family, Floats] = defaultdict(window.zeros)
     capacity: dict[Family, float] = defaultdict(float)
     for link in simulation.cluster.links():
         kv = _family(link, "kv")
-        carried[kv] += link.series.values(window.first, window.last)
+        carried[kv] += network.carried.values(link, window.first, window.last)
         capacity[kv] += link.capacity
         if link.model:
             model = _family(link, "model")
             carried[model] += link.model.series.values(window.first, window.last)
             carried[model] += window.spread(link.model.since, link.model.rate)
             capacity[model] += link.capacity
-    for flow in simulation.network.active:
+    for flow in network.active:
         per_rate = window.spread(flow.since, flow.rate)
-        for link, share in flow.shares:
+        for link, share in flow.route:
             carried[_family(link, "kv")] += per_rate * share
     return {family: amount / (capacity[family] * BIN_S) for family, amount in carried.items()}
 

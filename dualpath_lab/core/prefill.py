@@ -11,6 +11,7 @@ from dualpath_lab import calibration
 from dualpath_lab.core.alarm import Alarm
 from dualpath_lab.core.batching import Batching, Chunk
 from dualpath_lab.core.engines import EngineGroup, Exchange, PrefillEngine
+from dualpath_lab.core.links import lockstep
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.recorder import Series
 from dualpath_lab.models import Model
@@ -92,7 +93,7 @@ class PrefillGroup(EngineGroup):
         compute_s = self._compute_s(attention_flops, sum(chunk.tokens for chunk in chunks))
         streams = self.loader.begin_forward(chunks)
         least_s = max(compute_s + streams.ends_s, streams.submit_s)
-        self._network.start(streams.load, lambda: self._end_forward(chunks), least_s, streams.mean_bytes)
+        self._network.start(*lockstep(streams.load, streams.mean_bytes), lambda: self._end_forward(chunks), least_s)
 
     def _compute_s(self, attention_flops: list[float], tokens: int) -> float:
         now, engines = self._env.now, len(self.engines)
@@ -111,12 +112,12 @@ class PrefillGroup(EngineGroup):
     def _end_forward(self, chunks: list[Chunk]) -> None:
         now = self._env.now
         self.loader.end_forward(chunks)
-        for chunk in chunks:
-            turn = chunk.turn
-            if chunk.is_last:
-                turn.prefill_ended = now
-                turn.pe.sequences -= 1
-                turn.pe.tokens -= turn.prompt
-                self.loader.prefilled(turn)
+        prefilled = [chunk.turn for chunk in chunks if chunk.is_last]
+        for turn in prefilled:
+            turn.prefill_ended = now
+            turn.pe.sequences -= 1
+            turn.pe.tokens -= turn.prompt
         self.forward_ended(self)
         self._start_forward()
+        for turn in prefilled:
+            self.loader.prefilled(turn)

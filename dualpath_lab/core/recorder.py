@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 BIN_S = 1.0
 """Width of a bin of every :class:`Series`."""
+_MOST_ROWS = 1000
+"""Rows of a log that wait to be sorted into its columns."""
 
 
 class Series:
@@ -68,33 +70,39 @@ class TurnLog:
     TIMES = ("submitted", "placed", "read", "prefill_started", "prefill_ended", "first_token", "second_token", "finished")
 
     def __init__(self) -> None:
-        self.whole = {name: array("q") for name in (*self.WHOLE, *self.SEEN)}
-        self.times = {name: array("d") for name in self.TIMES}
+        self._columns: dict[str, array[Any]] = {name: array("q") for name in (*self.WHOLE, *self.SEEN)}
+        self._columns |= {name: array("d") for name in self.TIMES}
+        self._rows: list[tuple[float, ...]] = []
+        self._length = 0
 
     def __len__(self) -> int:
-        return len(self.times["finished"])
+        return self._length
 
     def add(self, turn: Turn) -> None:
         """Append a finished turn."""
-        whole, times = self.whole, self.times
-        whole["agent"].append(turn.agent)
-        whole["row"].append(turn.row)
-        whole["hit"].append(turn.hit)
-        whole["computed"].append(turn.computed)
-        whole["generate"].append(turn.generate)
-        whole["pe"].append(turn.pe.index)
-        whole["de"].append(turn.de.index)
-        whole["prefill_read"].append(turn.prefill_read)
-        for name, tokens in zip(self.SEEN, turn.seen, strict=True):
-            whole[name].append(tokens)
-        times["submitted"].append(turn.submitted)
-        times["placed"].append(turn.placed)
-        times["read"].append(turn.read)
-        times["prefill_started"].append(turn.prefill_started)
-        times["prefill_ended"].append(turn.prefill_ended)
-        times["first_token"].append(turn.first_token)
-        times["second_token"].append(turn.second_token)
-        times["finished"].append(turn.finished)
+        self._length += 1
+        self._rows.append(
+            (
+                *(turn.agent, turn.row, turn.hit, turn.computed, turn.generate, turn.pe.index, turn.de.index, turn.prefill_read),
+                *turn.seen,
+                *(turn.submitted, turn.placed, turn.read, turn.prefill_started, turn.prefill_ended),
+                *(turn.first_token, turn.second_token, turn.finished),
+            )
+        )
+        if len(self._rows) >= _MOST_ROWS:
+            self._sort_in()
+
+    @property
+    def times(self) -> dict[str, array[float]]:
+        """The columns of times by name."""
+        self._sort_in()
+        return {name: self._columns[name] for name in self.TIMES}
+
+    def _sort_in(self) -> None:
+        if self._rows:
+            for column, values in zip(self._columns.values(), zip(*self._rows, strict=True), strict=True):
+                column.extend(values)
+            self._rows.clear()
 
     def columns(self, first: int = 0) -> dict[str, NDArray[np.int64] | NDArray[np.float64]]:
         """Copies of all columns from row ``first`` on, with the latencies derived from them.
@@ -105,8 +113,10 @@ class TurnLog:
             The columns, ``ttft``, ``ttst`` (both from submission) and ``tpot`` in s; ``tpot`` is NaN and ``ttst`` equals ``ttft`` where a
             turn has fewer than two tokens.
         """
-        table: dict[str, NDArray[np.int64] | NDArray[np.float64]] = {name: np.array(column[first:]) for name, column in self.whole.items()}
-        table |= {name: np.array(column[first:]) for name, column in self.times.items()}
+        self._sort_in()
+        table: dict[str, NDArray[np.int64] | NDArray[np.float64]] = {}
+        for name, column in self._columns.items():
+            table[name] = np.array(column[first:])
         later_tokens = np.where(table["generate"] > 1, table["generate"] - 1.0, np.nan)
         table["ttft"] = table["first_token"] - table["submitted"]
         table["ttst"] = table["second_token"] - table["submitted"]

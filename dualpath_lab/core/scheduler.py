@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from math import lcm
+from operator import attrgetter
 from typing import Protocol, TypeVar
 
 from dualpath_lab.core.cluster import Cluster
-from dualpath_lab.core.engines import DecodeEngine, PrefillEngine
+from dualpath_lab.core.engines import DecodeEngine
 from dualpath_lab.core.turn import Turn
 from dualpath_lab.workload import BLOCK_TOKENS
 
@@ -131,6 +132,8 @@ class Adaptive:
         self._hungry = dict.fromkeys(range(len(cluster.prefill_fetch_groups)))
         self._private: list[deque[Turn]] = [deque() for _ in cluster.decode_fetch_groups]
         self._group_tokens = [0] * len(cluster.decode_fetch_groups)
+        self._placed_tokens = [sum(engine.tokens for engine in engines) for engines in cluster.decode_fetch_groups]
+        self._free_bytes = [sum(engine.hbm.free_bytes for engine in engines) for engines in cluster.decode_fetch_groups]
         self._half_placed: set[Turn] = set()
         self.waiting = 0
 
@@ -163,17 +166,20 @@ class Adaptive:
         """Give the decode group's private queue another try."""
         group = turn.de.fetch_group
         self._group_tokens[group] -= turn.tokens
+        self._placed_tokens[group] -= turn.tokens
+        self._free_bytes[group] += turn.hbm_bytes
         self._assign_decode(group)
 
     def _assign_prefill(self, group: int) -> bool:
         """Whether the queue ran out before the group's engines did."""
         queue, engines = self._prefill_queue, self._cluster.prefill_fetch_groups[group]
         while True:
-            able = [engine for engine in engines if engine.tokens <= self._beta]
-            if not able or not queue:
-                return bool(able)
-            short = [engine for engine in able if engine.node.reads.tokens <= self._alpha]
-            engine = min(short or able, key=_tokens)
+            engine = min(engines, key=_tokens)
+            if engine.tokens > self._beta or not queue:
+                return engine.tokens <= self._beta
+            if engine.node.reads.tokens > self._alpha:
+                short = [other for other in engines if other.tokens <= self._beta and other.node.reads.tokens <= self._alpha]
+                engine = min(short, key=_tokens, default=engine)
             turn = queue.popleft()
             turn.pe = engine
             engine.sequences += 1
@@ -184,32 +190,30 @@ class Adaptive:
         queue, engines = self._private[group], self._cluster.decode_fetch_groups[group]
         if not queue:
             return
-        bound = self._balanced_tokens(queue, engines)
+        bound = self._balanced_tokens(group)
         while queue:
             turn = queue[0]
-            roomy = [engine for engine in engines if engine.hbm.free_bytes >= turn.hbm_bytes]
-            if not roomy:
+            engine = _choose(engines, turn, bound)
+            if engine is None:
                 return
-            balanced = [engine for engine in roomy if engine.tokens + turn.tokens <= bound]
-            engine = min(balanced, key=_sequences) if balanced else min(roomy, key=_tokens)
             queue.popleft()
             turn.de = engine
             engine.hbm.take(turn.hbm_bytes, _nothing)
             engine.sequences += 1
             engine.tokens += turn.tokens
+            self._placed_tokens[group] += turn.tokens
+            self._free_bytes[group] -= turn.hbm_bytes
             self._half_done(turn)
 
-    @staticmethod
-    def _balanced_tokens(queue: deque[Turn], engines: Sequence[DecodeEngine]) -> float:
+    def _balanced_tokens(self, group: int) -> float:
         """Z of phase 2: what an engine has when the longest head-run that fits the group's free HBM is spread evenly, and a little more."""
-        free_bytes = sum(engine.hbm.free_bytes for engine in engines)
-        tokens = sum(engine.tokens for engine in engines)
-        for turn in queue:
+        free_bytes, tokens = self._free_bytes[group], self._placed_tokens[group]
+        for turn in self._private[group]:
             free_bytes -= turn.hbm_bytes
             if free_bytes < 0:
                 break
             tokens += turn.tokens
-        return Z_SLACK * tokens / len(engines)
+        return Z_SLACK * tokens / len(self._cluster.decode_fetch_groups[group])
 
     def _half_done(self, turn: Turn) -> None:
         if turn not in self._half_placed:
@@ -221,12 +225,18 @@ class Adaptive:
         self._place(turn)
 
 
-def _tokens(engine: PrefillEngine | DecodeEngine) -> int:
-    return engine.tokens
+def _choose(engines: Sequence[DecodeEngine], turn: Turn, bound: float) -> DecodeEngine | None:
+    """The engine of fewest sequences that has room and stays within the bound; else that of fewest tokens that has room."""
+    fewest = min(engines, key=_sequences)
+    if fewest.hbm.free_bytes >= turn.hbm_bytes and fewest.tokens + turn.tokens <= bound:
+        return fewest
+    roomy = [engine for engine in engines if engine.hbm.free_bytes >= turn.hbm_bytes]
+    balanced = [engine for engine in roomy if engine.tokens + turn.tokens <= bound]
+    return min(balanced, key=_sequences) if balanced else min(roomy, key=_tokens, default=None)
 
 
-def _sequences(engine: DecodeEngine) -> int:
-    return engine.sequences
+_tokens = attrgetter("tokens")
+_sequences = attrgetter("sequences")
 
 
 def _nothing() -> None:

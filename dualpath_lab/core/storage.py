@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dualpath_lab.core import paths
+from dualpath_lab.core.links import Route, route
 
 if TYPE_CHECKING:
     from dualpath_lab.core.cluster import Node
@@ -31,6 +32,7 @@ class ReadQueue:
         self._node = node
         self._network = network
         self._waiting: deque[tuple[int, int, int, Callable[[], None]]] = deque()
+        self._route: Route = route(paths.read(node.ports[0]))
         self._busy = False
         self.tokens = 0
 
@@ -46,11 +48,10 @@ class ReadQueue:
         if not self._busy:
             return
         tokens, read_bytes, buffer_bytes, then = self._waiting.popleft()
-        node = self._node
 
         def done() -> None:
             self.tokens -= tokens
             self._next()
             then()
 
-        node.buffer.take(buffer_bytes, lambda: self._network.start(dict.fromkeys(paths.read(node.ports[0]), read_bytes), done))
+        self._node.buffer.take(buffer_bytes, lambda: self._network.start(self._route, read_bytes, done))

@@ -20,6 +20,8 @@ class Turn:
         Trajectory and row of the workload.
     hit, computed, generate : int
         Tokens; ``hit`` is a whole number of blocks.
+    prompt, tokens : int
+        Tokens of the prompt, and of prompt and answer together.
     hit_bytes, prompt_bytes, hbm_bytes : int
         KV-cache of the hit tokens, of the whole prompt, and of prompt and answer together.
     pe, de : engines chosen by the scheduler
@@ -63,6 +65,7 @@ class Turn:
         "prefill_started",
         "prefilled",
         "previous",
+        "prompt",
         "prompt_bytes",
         "read",
         "reads_left",
@@ -71,6 +74,7 @@ class Turn:
         "seen",
         "stored",
         "submitted",
+        "tokens",
         "when_stored",
         "writes",
     )
@@ -84,8 +88,10 @@ class Turn:
         self.hit = hit
         self.computed = computed
         self.generate = generate
+        self.prompt = hit + computed
+        self.tokens = hit + computed + generate
         self.hit_bytes = hit * kv_bytes_per_token
-        self.prompt_bytes = (hit + computed) * kv_bytes_per_token
+        self.prompt_bytes = self.prompt * kv_bytes_per_token
         self.hbm_bytes = self.tokens * kv_bytes_per_token
         self.prefill_read = hit
         self.reads_left = 0
@@ -104,16 +110,6 @@ class Turn:
     def decode_read(self) -> int:
         """Hit tokens that the decode node reads from storage."""
         return self.hit - self.prefill_read
-
-    @property
-    def prompt(self) -> int:
-        """Tokens of the prompt."""
-        return self.hit + self.computed
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of prompt and answer together."""
-        return self.hit + self.computed + self.generate
 
 
 def hit_tokens(context: int, append: int, hit_rate: float) -> int:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dualpath_lab.core import paths
 from dualpath_lab.core.batching import Chunk
 from dualpath_lab.core.engines import PrefillEngine
-from dualpath_lab.core.loader import NO_STREAMS, Loader, Streams, load_of
+from dualpath_lab.core.links import route
+from dualpath_lab.core.loader import NO_STREAMS, Loader, Streams
 from dualpath_lab.core.turn import Turn
 
 
@@ -35,7 +36,7 @@ class WholeLoader(Loader):
             pe.node.buffer.give_back(turn.hit_bytes)
             self._ready(turn)
 
-        pe.copies.submit(load_of(paths.copy_in(pe.ports), turn.hit_bytes), self._submit_s(turn.hit), arrived)
+        pe.copies.submit(pe.copy_in, turn.hit_bytes, self._submit_s(turn.hit), arrived)
 
     def begin_forward(self, chunks: Sequence[Chunk]) -> Streams:
         """Nothing: no transfer runs beside the computation."""
@@ -53,6 +54,6 @@ class WholeLoader(Loader):
             super(WholeLoader, self).prefilled(turn)
 
         def move() -> None:
-            pe.copies.submit(load_of(paths.hand_over(pe.ports, de.ports), turn.prompt_bytes), self._submit_s(turn.prompt), handed_over)
+            pe.copies.submit(route(paths.hand_over(pe.ports, de.ports)), turn.prompt_bytes, self._submit_s(turn.prompt), handed_over)
 
         de.node.buffer.take(turn.prompt_bytes, move)

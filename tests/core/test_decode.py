@@ -11,7 +11,8 @@ from simpy import Environment
 from dualpath_lab import calibration
 from dualpath_lab.core.decode import DecodeGroup
 from dualpath_lab.core.engines import DecodeEngine, Exchange
-from dualpath_lab.core.network import Link, Network
+from dualpath_lab.core.links import Link
+from dualpath_lab.core.network import Network
 from dualpath_lab.core.paths import Ports
 from dualpath_lab.core.turn import Turn
 from dualpath_lab.models import Model
@@ -112,19 +113,40 @@ def test_engines_of_a_group_wait_for_the_fullest() -> None:
     assert bench.run() == {0: pytest.approx(9 * step_s), 1: pytest.approx(9 * step_s)}
 
 
-def test_completions_are_exact_under_joins() -> None:
-    """Closed form: progress so far counts, in fractions of a step. Mutant: a join starts the others' steps anew, or speeds them up."""
+@pytest.mark.parametrize(("join_at", "first_common"), [(30.25, 31), (30.99, 31), (30.01, 30), (31.0, 31)])
+def test_a_sequence_joins_between_two_steps(join_at: float, first_common: int) -> None:
+    """Closed form: it waits for the end of the step, unless that has only just begun.
+
+    Mutant: a join starts the others' step anew, or counts from the moment of coming.
+    """
     bench = Bench()
     bench.join(0, 0.0, prompt=2000, generate=100)
     first_s = bench.step_s([2050])
-    join_s = 30.25 * first_s
-    bench.join(1, join_s, prompt=4000, generate=50)
+    bench.join(1, join_at * first_s, prompt=4000, generate=50)
     both_s = bench.step_s([2050, 4025])
-    second_end_s = join_s + 49 * both_s
-    first_end_s = second_end_s + (99 - 30.25 - 49) * first_s
+    begin_s = first_common * first_s
+    second_end_s = begin_s + 49 * both_s
+    first_end_s = second_end_s + (99 - first_common - 49) * first_s
     assert bench.run() == {1: pytest.approx(second_end_s), 0: pytest.approx(first_end_s)}
-    assert bench.turns[1].second_token == pytest.approx(join_s + both_s)
+    assert bench.turns[1].second_token == pytest.approx(begin_s + both_s)
     assert bench.engines[0].decoding == bench.engines[0].step_bytes == 0
+
+
+def test_blocks_of_a_step_are_handed_on_together() -> None:
+    """Section 4: a sequence's block is full at the end of a step. Mutant: a block a token late, one left out, or each by itself."""
+    bench = Bench()
+    grown: list[tuple[float, list[tuple[int, int]]]] = []
+    bench.group.loader.decoded = lambda turns: grown.append(  # type: ignore[method-assign]
+        (bench.env.now, [(turn.agent, tokens) for turn, tokens in turns])
+    )
+    bench.join(0, 0.0, prompt=100, generate=60)
+    bench.join(1, 0.0, prompt=100, generate=100)
+    bench.run()
+    both_s, alone_s = bench.step_s([130, 150]), bench.step_s([150])
+    assert [turns for _, turns in grown] == [[(0, 101), (1, 101)], [(0, 128), (1, 128)], [(0, 160)], [(1, 192)], [(1, 200)]]
+    assert [at_s for at_s, _ in grown] == pytest.approx(
+        [0, 27 * both_s, 59 * both_s, 59 * both_s + 32 * alone_s, 59 * both_s + 40 * alone_s]
+    )
 
 
 def test_an_idle_group_starts_afresh() -> None:

@@ -15,7 +15,8 @@ from dualpath_lab import calibration
 from dualpath_lab.core.alarm import call_later
 from dualpath_lab.core.engines import Exchange
 from dualpath_lab.core.lane_ports import KV, MODEL, make_port, make_traffic
-from dualpath_lab.core.network import Link, ModelTraffic, Network
+from dualpath_lab.core.links import Link, ModelTraffic, route
+from dualpath_lab.core.network import Network
 from dualpath_lab.core.virtual_lanes import run_port
 from dualpath_lab.lane_scenario import LaneScenario
 
@@ -54,7 +55,7 @@ class Fluid:
 
     def carry(self, size: int, again: bool = False) -> None:
         """A KV transfer, which a next one follows ``again`` and again."""
-        self.network.start({self.link: size}, lambda: self.carry(size, again) if again else None)
+        self.network.start(route([self.link]), size, lambda: self.carry(size, again) if again else None)
 
     def bursts(self, size: int, period_s: float | None) -> Iterator[Event]:
         """A burst a period, or one after the other; each goes as fast as an exchange of the engines may."""
@@ -71,7 +72,7 @@ class Fluid:
 
     def run(self, until_s: float) -> Measured:
         self.env.run(until=until_s)
-        carried = self.link.series.total + self.network.unbooked(until_s).get(self.link, 0.0)
+        carried = self.network.carried.total(self.link) + self.network.unbooked(until_s).get(self.link, 0.0)
         most = self.link.capacity * until_s
         return Measured(self.model.total_bytes(until_s) / most, carried / most, sum(self.bursts_s) / max(len(self.bursts_s), 1))
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simpy import Environment
 
-from dualpath_lab.core.network import Link, ModelTraffic, Network
+from dualpath_lab.core.links import Link, ModelTraffic, lockstep
+from dualpath_lab.core.network import Network
 from dualpath_lab.core.recorder import BIN_S
 
 
@@ -37,7 +38,7 @@ class Bench:
             assert name not in self.done_at
             self.done_at[name] = self.env.now
 
-        self.at(start_s, lambda: self.network.start(load, done, at_least_s, stream_bytes))
+        self.at(start_s, lambda: self.network.start(*lockstep(load, stream_bytes), done, at_least_s))
 
     def model_rate(self, time_s: float, traffic: ModelTraffic, rate: float, links: list[Link]) -> None:
         self.at(time_s, lambda: self.network.set_model_rate(traffic, rate, links))
@@ -144,7 +145,7 @@ def test_lockstep_flow_with_unequal_bytes(bench: Bench) -> None:
     small, large = a_link(50.0), a_link(40.0)
     bench.flow("a", {small: 100, large: 400})
     assert bench.run() == {"a": pytest.approx(10)}
-    assert (small.series.total, large.series.total) == (pytest.approx(100), pytest.approx(400))
+    assert (bench.network.carried.total(small), bench.network.carried.total(large)) == (pytest.approx(100), pytest.approx(400))
 
 
 def test_lockstep_flow_leaves_what_its_lesser_link_does_not_need(bench: Bench) -> None:
@@ -178,7 +179,7 @@ def test_model_traffic_comes_off_the_top_and_both_are_booked(bench: Bench) -> No
     bench.model_rate(10, traffic, 0.0, [link])
     assert bench.run() == {"kv": pytest.approx(20)}
     assert traffic.total_bytes(20.0) == pytest.approx(40)
-    assert link.series.total == pytest.approx(160)
+    assert bench.network.carried.total(link) == pytest.approx(160)
 
 
 def test_rates_change_when_model_traffic_starts_and_stops_mid_flow(bench: Bench) -> None:
@@ -189,7 +190,7 @@ def test_rates_change_when_model_traffic_starts_and_stops_mid_flow(bench: Bench)
     bench.model_rate(5, traffic, 9.0, [link])
     bench.model_rate(15, traffic, 0.0, [link])
     assert bench.run() == {"kv": pytest.approx(19)}
-    assert list(link.series.bins[:19]) == pytest.approx([10] * 5 + [1] * 10 + [10] * 4)
+    assert bench.network.carried.values(link, 0, 19).tolist() == pytest.approx([10] * 5 + [1] * 10 + [10] * 4)
 
 
 def test_kv_never_starves(bench: Bench) -> None:
@@ -366,11 +367,12 @@ def test_bytes_are_conserved_and_no_bin_is_overfull(case: Case) -> None:
     traffic_bins = traffic.series.bins
     for number, link in enumerate(links):
         expected = sum(size for transfer in case.transfers for other, size in transfer.load if other == number)
-        assert link.series.total == pytest.approx(expected, rel=1e-9)
-        assert sum(link.series.bins) == pytest.approx(expected, rel=1e-9)
+        carried = bench.network.carried.values(link, 0, int(bench.env.now / BIN_S) + 1).tolist()
+        assert bench.network.carried.total(link) == pytest.approx(expected, rel=1e-9)
+        assert sum(carried) == pytest.approx(expected, rel=1e-9)
         assert link.used == 0
         assert not link.flows
-        for second, amount in enumerate(link.series.bins):
+        for second, amount in enumerate(carried):
             model = traffic_bins[second] if number == 0 and second < len(traffic_bins) else 0.0
             assert amount + model <= link.capacity * BIN_S * (1 + 1e-9)
 
@@ -388,6 +390,6 @@ def test_every_flow_is_at_its_top_speed_or_on_a_full_link(case: Case, looks: lis
             assert link.used == pytest.approx(used, rel=1e-9, abs=1e-9)
             assert used <= link.kv_capacity + 1e-9 * link.capacity
         for flow in bench.network.active:
-            full = [link for link, _ in flow.shares if link.used >= link.kv_capacity - 1e-9 * link.capacity]
+            full = [link for link, _ in flow.route if link.used >= link.kv_capacity - 1e-9 * link.capacity]
             fastest = [link for link in full if flow.rate >= max(other.rate for other in link.flows) * (1 - 1e-9)]
             assert flow.rate == pytest.approx(flow.top_rate, rel=1e-9) or fastest

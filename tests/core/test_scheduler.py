@@ -45,11 +45,13 @@ class Bench:
         hbm = self.decode[engine].hbm
         hbm.take(hbm.free_bytes - tokens * self.kv_bytes, lambda: None)
 
-    def free_hbm(self, engine: int, tokens: int, scheduler: Adaptive) -> None:
-        """End a turn that held so much of a decode engine's HBM."""
+    def free_hbm(self, scheduler: Adaptive, *tokens: int) -> None:
+        """End a turn that held so much of each decode engine's HBM, as if it had been on all of them."""
         ended = self.turn(0, 0)
-        ended.de = self.decode[engine]
-        ended.de.hbm.give_back(tokens * self.kv_bytes)
+        ended.de = self.decode[0]
+        ended.hbm_bytes = sum(tokens) * self.kv_bytes
+        for engine, freed in zip(self.decode, tokens, strict=False):
+            engine.hbm.give_back(freed * self.kv_bytes)
         scheduler.turn_ended(ended)
 
 
@@ -184,8 +186,7 @@ def test_z_counts_the_longest_head_run_that_fits(free_tokens: int, chosen: int) 
     scheduler.submit(bench.turn(99, 1))
     scheduler.submit(bench.turn(299, 1))
     assert not bench.placed
-    bench.decode[0].hbm.give_back(200 * bench.kv_bytes)
-    bench.free_hbm(1, free_tokens - 200, scheduler)
+    bench.free_hbm(scheduler, 200, free_tokens - 200)
     assert bench.placed[0].de.index == chosen
 
 
@@ -212,7 +213,7 @@ def test_the_head_waits_for_hbm_and_nobody_in_its_group_overtakes() -> None:
     scheduler.submit(bench.turn(9, 1))
     assert not bench.placed
     assert scheduler.waiting == 2
-    bench.free_hbm(1, 50, scheduler)
+    bench.free_hbm(scheduler, 0, 50)
     assert [(turn.agent, turn.de.index) for turn in bench.placed] == [(1, 1), (2, 0)]
     assert scheduler.waiting == 0
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from simpy import Environment
 
 from dualpath_lab.core.memory import Memory
-from dualpath_lab.core.network import Link, Network
+from dualpath_lab.core.links import Link
+from dualpath_lab.core.network import Network
 from dualpath_lab.core.paths import Ports
 from dualpath_lab.core.storage import ReadQueue
 from dualpath_lab.core.turn import hit_tokens
@@ -55,13 +56,13 @@ class Reader:
 
     def __init__(self, buffer_bytes: int) -> None:
         self.env = Environment()
-        network = Network(self.env)
+        self.network = Network(self.env)
         self.snic_rx = Link("p0.snic", "snic", "prefill", "rx", 10.0)
         self.dram = Link("p0.dram", "dram", "prefill", "both", 1000.0)
         self.buffer = Memory("p0.buffer", buffer_bytes)
         ports = Ports(self.snic_rx, self.snic_rx, self.dram, self.dram, self.dram)
         node = SimpleNamespace(ports=[ports], buffer=self.buffer)
-        self.queue = ReadQueue(node, network)  # type: ignore[arg-type]
+        self.queue = ReadQueue(node, self.network)  # type: ignore[arg-type]
         self.done: dict[int, float] = {}
 
     def read(self, number: int, blocks: int, buffer_bytes: int | None = None) -> None:
@@ -79,7 +80,7 @@ def test_reads_are_first_come_first_served_at_full_speed() -> None:
     reader.env.run()
     assert reader.done == {0: pytest.approx(128), 1: pytest.approx(160), 2: pytest.approx(224)}
     assert reader.queue.tokens == 0
-    assert reader.snic_rx.series.total == reader.dram.series.total == 35 * 64
+    assert {reader.network.carried.total(link) for link in (reader.snic_rx, reader.dram)} == {35 * 64}
 
 
 def test_queue_counts_the_read_that_is_under_way() -> None:

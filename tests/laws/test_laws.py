@@ -160,7 +160,7 @@ def test_law_2_bytes_are_those_of_the_paths(branching_trace: str, case: dict[str
     values = result_of(simulation, 0.0).to_dict()
     assert not simulation.network.active
     for link in simulation.cluster.links():
-        assert link.series.total == pytest.approx(expected[link.name, link.direction], rel=1e-6, abs=1)
+        assert simulation.network.carried.total(link) == pytest.approx(expected[link.name, link.direction], rel=1e-6, abs=1)
     for link in values["links"]:
         assert link["bytes_by_class"]["kv"] == pytest.approx(expected[link["name"], link["direction"]], rel=1e-6, abs=1)
         assert link["bytes"] == sum(link["bytes_by_class"].values())
@@ -177,7 +177,7 @@ def test_law_2_bytes_up_to_a_horizon_are_those_moved_by_then(branching_trace: st
     whole.run()
     links = result_of_run(scenario_of(case, branching_trace, horizon_s=float(horizon_s)))["links"]
     for link, cut in zip(whole.cluster.links(), links, strict=True):
-        assert cut["bytes_by_class"]["kv"] == pytest.approx(link.series.values(0, horizon_s).sum(), rel=1e-6, abs=1)
+        assert cut["bytes_by_class"]["kv"] == pytest.approx(whole.network.carried.values(link, 0, horizon_s).sum(), rel=1e-6, abs=1)
         model = link.model.series.values(0, horizon_s).sum() if link.model else 0
         assert cut["bytes_by_class"]["model"] == pytest.approx(model, rel=1e-6, abs=1)
 
@@ -218,8 +218,8 @@ def test_law_4_no_link_carries_more_than_it_can(branching_trace: str, case: dict
     """Law 4, KV and model traffic together, in every bin. Mutant: model traffic beside KV at full rate; DRAM counts one way."""
     simulation = ran(scenario_of(case, branching_trace))
     for link in simulation.cluster.links():
-        bins = max(len(link.series.bins), len(link.model.series.bins) if link.model else 0)
-        carried = link.series.values(0, bins) + (link.model.series.values(0, bins) if link.model else 0)
+        bins = int(simulation.now) + 2
+        carried = simulation.network.carried.values(link, 0, bins) + (link.model.series.values(0, bins) if link.model else 0)
         assert (carried <= link.capacity * BIN_S * (1 + 1e-9)).all()
 
 
@@ -237,7 +237,7 @@ def test_laws_4_to_6_at_any_moment(branching_trace: str, case: dict[str, Any], s
         if simulation.finished:
             break
         for flow in simulation.network.active:
-            full = any(link.used >= link.kv_capacity * (1 - 1e-6) for link, _ in flow.shares)
+            full = any(link.used >= link.kv_capacity * (1 - 1e-6) for link, _ in flow.route)
             assert full or flow.rate == pytest.approx(flow.top_rate, rel=1e-6)
         for link in simulation.cluster.links():
             assert link.used <= link.kv_capacity * (1 + 1e-6)
@@ -401,10 +401,11 @@ def test_each_system_reads_where_it_may(branching_trace: str, case: dict[str, An
     """Section 10. Mutant: basic or layer-wise reads on the decode side; oracle moves KV-cache; a read without hits; others split too."""
     simulation = ran(scenario_of(case, branching_trace))
     table, system = simulation.log.columns(), simulation.scenario.system
-    kv_bytes = {link.name: link.series.total for link in simulation.cluster.links()}
+    carried = simulation.network.carried
+    kv_bytes = {link.name: carried.total(link) for link in simulation.cluster.links()}
     if system in OWN_SIDE:
         assert (table["prefill_read"] == table["hit"]).all()
-        assert all(node.snic_rx.series.total == 0 for node in simulation.cluster.decode_nodes)
+        assert all(carried.total(node.snic_rx) == 0 for node in simulation.cluster.decode_nodes)
     assert ((table["prefill_read"] >= 0) & (table["prefill_read"] <= table["hit"])).all()
     assert (table["prefill_read"] % BLOCK_TOKENS == 0).all()
     if system != "split":
@@ -412,7 +413,7 @@ def test_each_system_reads_where_it_may(branching_trace: str, case: dict[str, An
     if system == "oracle":
         assert not any(kv_bytes.values())
     if not table["hit"].any():
-        assert all(node.snic_rx.series.total == 0 for node in simulation.cluster.nodes)
+        assert all(carried.total(node.snic_rx) == 0 for node in simulation.cluster.nodes)
 
 
 def test_dual_path_systems_do_read_on_both_sides(branching_trace: str) -> None:

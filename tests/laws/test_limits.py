@@ -33,7 +33,7 @@ def jct_without_limits(system: str, model: str, workload: dict[str, Any], mechan
         Scenario(system=system, model=model, cluster=cluster, workload=workload, mechanisms=mechanisms, traffic=traffic)
     )
     for link in simulation.cluster.links():
-        link.capacity = 1e18
+        link.capacity = link.kv_capacity = 1e18
     simulation.run()
     return simulation.now
 
