@@ -103,7 +103,8 @@ class PrefillGroup(EngineGroup):
         tokens_each = tokens / engines
         compute_s = max(self._overhead_s + slowest_s + linear_s, self._exchange.least_s(tokens_each))
         self._set_traffic(tokens_each / compute_s)
-        self._exchanged.set(compute_s)
+        if self.traffic.rate:
+            self._exchanged.set(compute_s)
         self.forwards += 1
         self.attention_imbalance += slowest_s / mean_s
         self.compute.add(now, now + compute_s, mean_s + linear_s)

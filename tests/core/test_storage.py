@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simpy import Environment
 
-from dualpath_lab.core.memory import Memory
 from dualpath_lab.core.links import Link
+from dualpath_lab.core.memory import Memory
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.paths import Ports
 from dualpath_lab.core.storage import ReadQueue
