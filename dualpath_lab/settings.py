@@ -67,7 +67,7 @@ class Settings(Part):
         ScenarioError
             If the file is missing or not YAML, or a key or value is not allowed.
         """
-        values = _read_yaml(Path(path)) if path is not None else {}
+        values = read_yaml(Path(path)) if path is not None else {}
         for assignment in assignments:
             key, separator, text = assignment.partition("=")
             if not separator or not key:
@@ -135,15 +135,28 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, kind: str = "Scenario file") -> dict[str, Any]:
+    """Read a file that holds a mapping of keys; an empty one holds none.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        What the file is called in errors.
+
+    Raises
+    ------
+    ScenarioError
+        If the file cannot be read, is not YAML or holds something else.
+    """
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
-        raise ScenarioError(f"Scenario file {str(path)!r} cannot be read: {error.strerror}.") from None
+        raise ScenarioError(f"{kind} {str(path)!r} cannot be read: {error.strerror}.") from None
     except _NOT_YAML as error:
-        raise ScenarioError(f"Scenario file {str(path)!r} is not YAML: {' '.join(str(error).split())}.") from None
+        raise ScenarioError(f"{kind} {str(path)!r} is not YAML: {' '.join(str(error).split())}.") from None
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise ScenarioError(f"Scenario file {str(path)!r} must hold a mapping of scenario keys.")
+        raise ScenarioError(f"{kind} {str(path)!r} must hold a mapping of keys.")
     return values

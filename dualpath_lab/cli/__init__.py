@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dualpath_lab import models, theory, workload
-from dualpath_lab.cli import reproduction
+from dualpath_lab.cli import reproduction, sweeping
 from dualpath_lab.cli.arguments import names, port, print_json, tokens
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.lane_scenario import LaneScenario
@@ -37,8 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ScenarioError as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
-    except KeyboardInterrupt:
-        print("\nInterrupted." if sys.stderr.isatty() else "Interrupted.", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        told = str(interrupt) or "Interrupted."
+        print(f"\n{told}" if sys.stderr.isatty() else told, file=sys.stderr)
         return INTERRUPTED
     return 0
 
@@ -60,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
 
     published = _command(commands, "reproduce", reproduction.command, "set the published results beside ours (minutes)")
     reproduction.add_arguments(published)
+
+    many = _command(commands, "sweep", sweeping.command, "run many scenarios in parallel")
+    sweeping.add_arguments(many)
 
     model = _command(commands, "model", _model, "KV-cache and FLOPs of a model")
     model.add_argument("model", metavar="MODEL", help="preset or path of a config.json")

@@ -1,0 +1,74 @@
+"""``dualpath-lab sweep``: many scenarios in parallel, into one Parquet file."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dualpath_lab.cli.arguments import print_json, processes
+
+if TYPE_CHECKING:
+    from dualpath_lab.studies.sweep import Progress
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to run, where, and into which file."""
+    parser.add_argument("sweep", type=Path, metavar="SWEEP.yaml", help="base: keys in common; grid: values of keys, or list: scenarios")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="run on this Dask cluster (default: the processors of this machine)")
+    where.add_argument("--processes", type=processes, help="scenarios at a time on this machine (default: as many as it has processors)")
+    parser.add_argument("--out", type=Path, default=Path("results.parquet"), metavar="FILE", help="default results.parquet")
+    parser.add_argument("--resume", action="store_true", help="run only what FILE lacks, and what failed")
+
+
+def command(options: argparse.Namespace) -> None:
+    """Run what is missing, and tell how it went."""
+    from dualpath_lab.studies.sweep import sweep
+
+    with _terminated_like_interrupted(), _progress() as progress:
+        swept = sweep(options.sweep, options.processes, options.scheduler, options.out, options.resume, progress)
+    if options.json:
+        print_json(swept.to_dict() | {"out": str(options.out)})
+    else:
+        print(f"{swept.summary()}\n  results are in {options.out}")
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """A request to end keeps what has finished, as Ctrl-C does."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """A bar with the time left on stderr, where stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    with ExitStack() as stack:
+        bar: tqdm[Any] | None = None
+
+        def show(done: int, failed: int, scenarios: int) -> None:
+            nonlocal bar
+            if bar is None:
+                bar = stack.enter_context(tqdm(desc="sweep", unit=" scenarios", total=scenarios, initial=done, leave=False, smoothing=0))
+            if failed:
+                bar.set_postfix(failed=failed, refresh=False)
+            bar.update(done + failed - bar.n)
+
+        yield show

@@ -1,0 +1,99 @@
+"""What a sweep keeps of a run: one flat row, and the types of its columns."""
+
+from __future__ import annotations
+
+import json
+from types import NoneType
+from typing import TYPE_CHECKING, Any, get_args
+
+import dualpath_lab
+from dualpath_lab.result import PERCENTILES, STAGES
+from dualpath_lab.scenario import Scenario
+from dualpath_lab.studies.run import simulate
+from dualpath_lab.studies.sweep.plan import as_json, key_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Row = dict[str, Any]
+"""A column's name to its value; None where a failed run has nothing to say."""
+
+DONE, FAILED = "done", "failed"
+
+FIGURES: dict[str, type] = {
+    "jct_s": float,
+    "simulated_s": float,
+    "agents_finished": int,
+    "turns": int,
+    **{f"tokens.{name}": int for name in ("appended", "generated", "hit", "computed")},
+    "hit_rate": float,
+    **{f"latency_s.{name}.{figure}": float for name in ("ttft", "ttst", "tpot", "trajectory") for figure in ("mean", *PERCENTILES)},
+    **{f"ttft_breakdown_s.{stage}": float for stage in STAGES},
+    **{f"storage_bytes.{name}": int for name in ("read", "written")},
+    "kv_bytes_per_token": int,
+    "working_set_bytes": float,
+    **{f"balance.{name}": float for name in ("snic_max_over_mean", "attention_max_over_mean")},
+    "slo_met": bool,
+    "bottleneck": str,
+    "events": int,
+}
+"""A run's JSON, flat, but for its scenario and its links: the same to the last bit wherever the scenario runs."""
+
+_FRAME: dict[str, type] = {"status": str, "error": str}
+_ASIDE: dict[str, type] = {"wall_s": float, "key": str, "scenario": str}
+
+
+def run_row(scenario: Scenario, key: str) -> Row:
+    """Run a scenario; a failure is a row too, with its cause.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    key : str
+        What the result will be known by; a process with another version of the lab would make another, and runs nothing.
+    """
+    row: Row = {"key": key, "scenario": as_json(scenario)}
+    try:
+        if key_of(scenario) != key:
+            raise RuntimeError(f"the process that was to run it has version {dualpath_lab.__version__} of the lab")
+        values = simulate(scenario).to_dict()
+    except Exception as error:  # whatever it is, the other scenarios go on
+        return row | failed(f"{type(error).__name__}: {error}")
+    return row | {"status": DONE} | {name: at(values, name) for name in FIGURES} | {"wall_s": values["wall_s"]}
+
+
+def failed(cause: str) -> Row:
+    """The part of a row that says why there is no result."""
+    return {"status": FAILED, "error": " ".join(cause.split())}
+
+
+def at(values: Any, key: str) -> Any:
+    """What stands at a dotted key; None where nothing does."""
+    for name in key.split("."):
+        if not isinstance(values, dict):
+            return None
+        values = values.get(name)
+    return values
+
+
+def as_arrow(rows: list[Row], swept: tuple[str, ...]) -> pa.Table:
+    """Rows as a table: swept keys, status and error, figures, and what is set aside: wall-clock time, key and scenario."""
+    import pyarrow as pa
+
+    arrow = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
+    types = {key: _scenario_type(key) for key in swept} | _FRAME | FIGURES | _ASIDE
+    with_swept = []
+    for row in rows:
+        scenario = json.loads(row["scenario"])
+        with_swept.append(row | {key: at(scenario, key) for key in swept})
+    return pa.Table.from_pylist(with_swept, schema=pa.schema([(name, arrow[kind]) for name, kind in types.items()]))
+
+
+def _scenario_type(key: str) -> type:
+    *parents, leaf = key.split(".")
+    model: Any = Scenario
+    for parent in parents:
+        model = model.model_fields[parent].annotation
+    annotation = model.model_fields[leaf].annotation
+    kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not NoneType]
+    return kinds[0] if len(kinds) == 1 and kinds[0] in (int, float, bool) else str

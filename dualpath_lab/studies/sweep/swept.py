@@ -1,0 +1,89 @@
+"""What a sweep returns: a tidy table, a labelled array, and what went wrong."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dualpath_lab.scenario import ScenarioError
+from dualpath_lab.studies.sweep.plan import Plan
+from dualpath_lab.studies.sweep.rows import FAILED, FIGURES, at
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A finished sweep.
+
+    Attributes
+    ----------
+    plan : Plan
+    arrow : pyarrow.Table
+        One row a scenario, in the plan's order.
+    ran : int
+        How many scenarios ran now; the others' results were there already.
+    """
+
+    plan: Plan
+    arrow: pa.Table
+    ran: int
+
+    def table(self) -> pd.DataFrame:
+        """One row a scenario, in the plan's order.
+
+        Returns
+        -------
+        DataFrame
+            Swept keys; ``status`` ("done" or "failed") and ``error``; the figures of a run's JSON with dotted names, in its units (s,
+            bytes, tokens); and aside ``wall_s``, the only column in which two runs may differ, ``key`` and ``scenario`` (JSON).
+        """
+        frame: pd.DataFrame = self.arrow.to_pandas()
+        return frame
+
+    def to_xarray(self) -> xr.Dataset:
+        """The figures of a grid with a dimension for each swept key; of failed scenarios they are NaN or None.
+
+        Raises
+        ------
+        ScenarioError
+            If the sweep is a list.
+        """
+        import xarray as xr
+
+        if self.plan.shape is None:
+            raise ScenarioError("A list of scenarios has no dimensions: only a grid becomes an xarray Dataset.")
+        table, shape, dims = self.table(), self.plan.shape, self.plan.swept
+        scenarios = [scenario.model_dump() for scenario in self.plan.scenarios.values()]
+        coordinates = {key: list(dict.fromkeys(at(scenario, key) for scenario in scenarios)) for key in dims}
+        names = ("status", "error", *FIGURES, "wall_s")
+        return xr.Dataset({name: (dims, table[name].to_numpy().reshape(shape)) for name in names}, coordinates)
+
+    def failures(self) -> list[dict[str, Any]]:
+        """What went wrong, the most frequent first: cause, how often, and one scenario's whole message.
+
+        Messages that differ only in their numbers have one cause.
+        """
+        errors = [row["error"] for row in self.arrow.select(["status", "error"]).to_pylist() if row["status"] == FAILED]
+        causes = [re.sub(r"\d[\d.,]*(?:e[+-]?\d+)?(?<![.,])", "…", error) for error in errors]
+        example = dict(zip(reversed(causes), reversed(errors), strict=True))
+        return [{"cause": cause, "count": count, "example": example[cause]} for cause, count in Counter(causes).most_common()]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of ``dualpath-lab sweep``: how many scenarios, done, failed and run now, and the failures by cause."""
+        failures = self.failures()
+        failed = sum(failure["count"] for failure in failures)
+        scenarios = len(self.plan.scenarios)
+        return {"scenarios": scenarios, "done": scenarios - failed, "failed": failed, "ran": self.ran, "failures": failures}
+
+    def summary(self) -> str:
+        """A few lines for people."""
+        values = self.to_dict()
+        lines = [f"{values['scenarios']} scenarios: {values['done']} done, {values['failed']} failed; {values['ran']} ran now"]
+        lines += [f"  {failure['count']} x {failure['example']}" for failure in values["failures"]]
+        return "\n".join(lines)
