@@ -32,6 +32,9 @@ LAYER_OVERHEAD_S = 0.0294 / 61
 """Fitted on R10 (TPOT 0.039 s): time an expert-parallel layer takes however few tokens it has (launches, latency of dispatch and combine),
 the same in a decode step and in a prefill forward."""
 
+LATE_FOR_STEP = 0.02
+"""Assumed: part of a decode step in which a sequence may still join it, so that two that come all but together stay together."""
+
 FIFO_FORWARD_TOKENS = 2048
 """Assumed: tokens that a prefill engine without compute quota puts into one forward (a common chunked-prefill setting)."""
 

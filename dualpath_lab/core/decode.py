@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 _TRAFFIC_STEP = 0.1
 """Model traffic follows the batch in steps of this relative size."""
-_LATE = 0.02
-"""Part of a step in which a sequence may still join it, so that two that come all but together stay together."""
 
 
 class DecodeGroup(EngineGroup):
@@ -75,7 +73,7 @@ class DecodeGroup(EngineGroup):
             self._alarm.set(0.0)
             return
         elapsed_s = self._env.now - self._since
-        steps = ceil(elapsed_s / self._step_s - _LATE)
+        steps = ceil(elapsed_s / self._step_s - calibration.LATE_FOR_STEP)
         if steps < self._alike:
             self._alike = steps
             self._alarm.set(max(steps * self._step_s - elapsed_s, 0.0))

@@ -220,7 +220,7 @@ class Simulation:
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """A run leaves hardly any reference cycles, and looking for them takes a tenth of its time."""
+    """A run leaves no reference cycles, and looking for them takes about a tenth of its time."""
     was_on = gc.isenabled()
     gc.disable()
     try:

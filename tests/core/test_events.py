@@ -22,7 +22,7 @@ def events_per_turn(scenario: Scenario, warm_up_s: float, window_s: float) -> fl
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_turn_takes_few_events(system: str) -> None:
-    """Mutant: an event for each block decoded, or for each layer loaded."""
+    """Mutant: an event for each token decoded, or for each layer loaded."""
     workload = {"agents": 256}
     assert events_per_turn(Scenario(system=system, workload=workload), 120, 60) <= MOST_EVENTS
 
