@@ -13,14 +13,16 @@ from simpy.events import Event, Timeout
 class Timer(ABC):
     """Rings at the time last set.
 
-    SimPy's events can't be withdrawn, so a moved timer leaves the old event in the queue and ignores it when it comes.
+    SimPy's events can't be withdrawn. So a timer that is put off keeps its event, and asks for the rest of the time when that comes; one
+    that is brought forward leaves the old event in the queue and ignores it.
     """
 
-    __slots__ = ("_env", "_event")
+    __slots__ = ("_at", "_env", "_event", "_event_at")
 
     def __init__(self, env: Environment) -> None:
         self._env = env
         self._event: Event | None = None
+        self._at = self._event_at = inf
 
     @abstractmethod
     def ring(self) -> None:
@@ -28,19 +30,24 @@ class Timer(ABC):
 
     def set(self, delay_s: float) -> None:
         """Ring once, ``delay_s`` from now; an earlier setting is forgotten. An infinite delay never rings."""
+        self._at = at = self._env.now + delay_s
+        if self._event is None or at < self._event_at:
+            self._wait(delay_s)
+
+    def _wait(self, delay_s: float) -> None:
         if delay_s == inf:
-            self._event = None
             return
+        self._event_at = self._at
         self._event = event = Timeout(self._env, delay_s)
         event.callbacks.append(self._due)
 
-    def cancel(self) -> None:
-        """Forget the setting."""
-        self._event = None
-
     def _due(self, event: Event) -> None:
-        if event is self._event:
-            self._event = None
+        if event is not self._event:
+            return
+        self._event = None
+        if self._at > self._env.now:
+            self._wait(self._at - self._env.now)
+        else:
             self.ring()
 
 

@@ -14,43 +14,52 @@ Decided = dict[Flow, tuple[float, Link | None]]
 """Rate and bottleneck of each flow; none where the flow has its top rate."""
 
 
-def fair_rates(flows: Iterable[Flow]) -> tuple[Decided, dict[Link, float]]:
-    """Max-min fair rates of some flows in what the others leave them, and the room that then is left on each of their links.
+def fair_rates(flows: Iterable[Flow]) -> tuple[Decided, dict[Link, float], list[Link]]:
+    """Max-min fair rates of some flows in what the others leave them.
 
     A link that could carry all its flows as fast as each could be by itself holds nobody back and is left aside.
+
+    Returns
+    -------
+    decided : dict
+        The rates.
+    room : dict of Link to float
+        What then is left, bytes/s, of each link that may hold someone back.
+    ample : list of Link
+        The other links.
     """
-    on: dict[Link, dict[Flow, float]] = {}
     room: dict[Link, float] = {}
     for flow in flows:
+        rate = flow.rate
         for link, share in flow.route:
-            here = on.get(link)
-            if here is None:
-                on[link] = {flow: share}
-                room[link] = link.kv_capacity - link.used + flow.rate * share
-            else:
-                here[flow] = share
-                room[link] += flow.rate * share
-    alone = {flow: max(min(flow.top_rate, *[room[link] / share for link, share in flow.route]), 0.0) for flow in flows}
-    tight, ample = {}, []
-    for link, here in on.items():
-        if sum([alone[flow] * share for flow, share in here.items()]) < room[link] * (1 - FULL):
-            ample.append(link)
-        else:
-            tight[link] = here
-    decided = _fill(flows, tight, room)
+            room[link] = (room[link] if link in room else link.kv_capacity - link.used) + rate * share
+    wanted = dict.fromkeys(room, 0.0)
+    for flow in flows:
+        alone = flow.top_rate
+        for link, share in flow.route:
+            most = room[link] / share
+            alone = min(alone, most)
+        if alone > 0:
+            for link, share in flow.route:
+                wanted[link] += alone * share
+    ample = [link for link, rate in wanted.items() if rate < room[link] * (1 - FULL)]
     for link in ample:
-        room[link] -= sum([decided[flow][0] * share for flow, share in on[link].items()])
-    return decided, room
+        del room[link]
+    decided = _fill({flow: [(link, share) for link, share in flow.route if link in room] for flow in flows}, room)
+    return decided, room, ample
 
 
-def _fill(flows: Iterable[Flow], on: dict[Link, dict[Flow, float]], room: dict[Link, float]) -> Decided:
+def _fill(undecided: dict[Flow, list[tuple[Link, float]]], room: dict[Link, float]) -> Decided:
     """Progressive filling, many links at a time.
 
     A link's level is the rate at which its undecided flows would fill it. A flow is decided at its top rate if that is below the level of
     all its links, and at the level of a link that is the lowest for every undecided flow on it. Deciding flows only raises the levels of
     other links, so the order doesn't matter.
     """
-    undecided = {flow: [(link, share) for link, share in flow.route if link in on] for flow in flows}
+    on: dict[Link, dict[Flow, float]] = {link: {} for link in room}
+    for flow, route in undecided.items():
+        for link, share in route:
+            on[link][flow] = share
     decided: Decided = {}
     while undecided:
         level = {link: max(room[link], 0.0) / sum(here.values()) for link, here in on.items() if here}
@@ -67,23 +76,25 @@ def _fill(flows: Iterable[Flow], on: dict[Link, dict[Flow, float]], room: dict[L
     return decided
 
 
+def released(link: Link, decided: Decided) -> list[Flow]:
+    """Flows left out so far that an ample link no longer holds back."""
+    return [flow for flow in link.flows if flow.bottleneck is link and flow not in decided] if link.holds else []
+
+
 def concerned(link: Link, room: float, decided: Decided) -> list[Flow]:
     """Flows left out so far that may not keep their rates if the decided ones get theirs.
 
     A link that is a flow's bottleneck is full, and nobody on it is faster: those it holds back get what is left or what a faster one has
     too much, and the fastest give way to a decided flow that it holds back.
     """
-    ample = room > FULL * link.capacity
-    if ample and not link.holds:
-        return []
+    if room > FULL * link.capacity:
+        return released(link, decided)
     others = [flow for flow in link.flows if flow not in decided]
     if not others:
         return []
-    held_back = [flow for flow in others if flow.bottleneck is link]
-    if ample:
-        return held_back
     here = [decided[flow] for flow in link.flows if flow in decided]
     most = max(rate for rate, _ in here) * (1 - FULL)
     least = min((rate for rate, bottleneck in here if bottleneck is link), default=inf) * (1 + FULL)
     fastest = max(flow.rate for flow in others)
-    return [flow for flow in held_back if flow.rate < most] + [flow for flow in others if flow.rate == fastest > least]
+    held_back = [flow for flow in others if flow.bottleneck is link and flow.rate < most]
+    return held_back + [flow for flow in others if flow.rate == fastest > least]

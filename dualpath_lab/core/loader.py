@@ -11,19 +11,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from simpy import Environment
 
 from dualpath_lab import calibration
 from dualpath_lab.core import paths
 from dualpath_lab.core.batching import Chunk
-from dualpath_lab.core.engines import DecodeEngine, PrefillEngine
+from dualpath_lab.core.engines import PrefillEngine
 from dualpath_lab.core.links import Link
 from dualpath_lab.core.network import Network
+from dualpath_lab.core.storage import WriteQueue
 from dualpath_lab.core.turn import Turn
 from dualpath_lab.models import Model
 from dualpath_lab.workload import BLOCK_TOKENS
+
+if TYPE_CHECKING:
+    from dualpath_lab.core.cluster import Node
 
 
 class Streams(NamedTuple):
@@ -68,6 +72,7 @@ class Loader:
         self._layers = model.layers
         self._kv_bytes = model.kv_bytes_per_token
         self._block_submit_s = copy_submit_s * model.layers
+        self._writes: dict[Node, WriteQueue] = defaultdict(lambda: WriteQueue(network, BLOCK_TOKENS * self._kv_bytes, self._block_submit_s))
 
     def begin(self, turn: Turn) -> None:
         """Bring the hit tokens of a placed turn within reach of its prefill engine, then let that engine have it."""
@@ -133,30 +138,15 @@ class Loader:
         de.copies.submit(de.copy_in, turn.prompt_bytes, self._submit_s(turn.prompt), arrived)
 
     def decoded(self, grown: Sequence[tuple[Turn, int]]) -> None:
-        """Turns of one group have come to so many tokens: write the blocks that are newly full to storage, in lockstep."""
-        blocks: dict[DecodeEngine, int] = defaultdict(int)
-        writing = []
+        """Turns have come to so many tokens: write the blocks that are newly full to storage."""
+        full: dict[Node, list[tuple[Turn, int]]] = defaultdict(list)
         for turn, tokens in grown:
-            new_blocks = (tokens - turn.stored) // BLOCK_TOKENS
-            if new_blocks > 0:
-                turn.stored += new_blocks * BLOCK_TOKENS
-                turn.writes += 1
-                writing.append(turn)
-                blocks[turn.de] += new_blocks
-        if not writing:
-            return
-        streams: dict[Link, float] = defaultdict(float)
-        for engine, number in blocks.items():
-            for link, times in engine.write_back:
-                streams[link] += number * times
-
-        def written() -> None:
-            for turn in writing:
-                turn.writes -= 1
-                if turn.when_stored and not turn.writes:
-                    turn.when_stored()
-
-        self._network.start(tuple(streams.items()), BLOCK_TOKENS * self._kv_bytes, written, max(blocks.values()) * self._block_submit_s)
+            blocks = (tokens - turn.stored) // BLOCK_TOKENS
+            if blocks > 0:
+                turn.stored += blocks * BLOCK_TOKENS
+                full[turn.de.node].append((turn, blocks))
+        for node, written in full.items():
+            self._writes[node].write(written)
 
     def when_stored(self, turn: Turn, then: Callable[[], None]) -> None:
         """Call ``then`` as soon as all full blocks of a turn that has ended are in storage."""

@@ -1,11 +1,11 @@
-"""Reading the KV-cache of hit tokens: one queue a node, first come, first served at its storage NIC.
+"""What a node reads from storage and writes to it, each in a queue at its storage NIC.
 
 A cached prefix is a number of blocks of one trajectory, never a list; the storage system itself is never short of bandwidth (section 2).
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,10 @@ from dualpath_lab.core.links import Route, route
 
 if TYPE_CHECKING:
     from dualpath_lab.core.cluster import Node
+    from dualpath_lab.core.engines import DecodeEngine
+    from dualpath_lab.core.links import Link
     from dualpath_lab.core.network import Network
+    from dualpath_lab.core.turn import Turn
 
 
 class ReadQueue:
@@ -55,3 +58,55 @@ class ReadQueue:
             then()
 
         self._node.buffer.take(buffer_bytes, lambda: self._network.start(self._route, read_bytes, done))
+
+
+class WriteQueue:
+    """Full blocks on their way from the HBM of a node's engines to storage.
+
+    One write at a time; blocks that become full meanwhile go out together, in lockstep, with the next.
+
+    Parameters
+    ----------
+    network : Network
+    block_bytes : int
+        Size of a block.
+    block_submit_s : float
+        Time that its engine takes to submit its copies.
+    """
+
+    def __init__(self, network: Network, block_bytes: int, block_submit_s: float) -> None:
+        self._network = network
+        self._block_bytes = block_bytes
+        self._block_submit_s = block_submit_s
+        self._waiting: list[tuple[Turn, int]] = []
+        self._busy = False
+
+    def write(self, full: list[tuple[Turn, int]]) -> None:
+        """Write so many more blocks of each turn."""
+        for turn, _ in full:
+            turn.writes += 1
+        self._waiting += full
+        if not self._busy:
+            self._next()
+
+    def _next(self) -> None:
+        self._busy = bool(self._waiting)
+        if not self._busy:
+            return
+        writing, self._waiting = self._waiting, []
+        blocks: dict[DecodeEngine, int] = defaultdict(int)
+        for turn, number in writing:
+            blocks[turn.de] += number
+        streams: dict[Link, float] = defaultdict(float)
+        for engine, number in blocks.items():
+            for link, times in engine.write_back:
+                streams[link] += number * times
+
+        def written() -> None:
+            self._next()
+            for turn, _ in writing:
+                turn.writes -= 1
+                if turn.when_stored and not turn.writes:
+                    turn.when_stored()
+
+        self._network.start(tuple(streams.items()), self._block_bytes, written, max(blocks.values()) * self._block_submit_s)

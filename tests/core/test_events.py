@@ -35,4 +35,4 @@ def test_longer_turns_take_no_more_events() -> None:
         cluster = {"prefill_nodes": 2, "decode_nodes": 2}
         return events_per_turn(Scenario(model="qwen-32b", cluster=cluster, workload=workload), 120, 120)
 
-    assert events(4) <= 1.2 * events(1) <= 1.2 * 20
+    assert events(4) <= 1.2 * events(1) <= 1.2 * MOST_EVENTS

@@ -1,4 +1,4 @@
-"""Hits in whole blocks, and the read queue of a node."""
+"""Hits in whole blocks, and the two queues of a node at its storage NIC."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simpy import Environment
 
-from dualpath_lab.core.links import Link
+from dualpath_lab.core.links import Link, route
 from dualpath_lab.core.memory import Memory
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.paths import Ports
-from dualpath_lab.core.storage import ReadQueue
-from dualpath_lab.core.turn import hit_tokens
+from dualpath_lab.core.storage import ReadQueue, WriteQueue
+from dualpath_lab.core.turn import Turn, hit_tokens
 from dualpath_lab.workload import BLOCK_TOKENS
 
 
@@ -114,3 +114,69 @@ def test_a_read_whose_room_was_taken_before_waits_for_nobody_who_wants_room() ->
     reader.env.run()
     assert reader.done == {0: pytest.approx(64)}
     assert reader.buffer.used_bytes == 900
+
+
+class WritingEngine:
+    """An engine as far as the queue sees it."""
+
+    def __init__(self, gpu: int, snic_tx: Link) -> None:
+        self.write_back = route([Link(f"d0.g{gpu}.cnic", "cnic", "decode", "tx", 8.0), snic_tx])
+
+
+class Writer:
+    """A node of 10 bytes/s to storage and two engines of 8 bytes/s each; a block has 40 bytes and takes a second to submit."""
+
+    def __init__(self) -> None:
+        self.env = Environment()
+        self.network = Network(self.env)
+        self.snic_tx = Link("d0.snic", "snic", "decode", "tx", 10.0)
+        self.engines = [WritingEngine(gpu, self.snic_tx) for gpu in (0, 1)]
+        self.queue = WriteQueue(self.network, 40, 1.0)
+        self.flows_most = 0
+        self.stored: dict[int, float] = {}
+
+    def write_at(self, at_s: float, *blocks: tuple[int, int]) -> None:
+        """At a time, so many blocks of each engine, each for a turn of its own."""
+        full = []
+        for engine, number in blocks:
+            turn = Turn(len(self.stored), 0, 0, 1, 1, 1)
+            turn.de = self.engines[engine]  # type: ignore[assignment]
+            key = len(self.stored)
+            self.stored[key] = float("nan")
+            turn.when_stored = lambda key=key: self.stored.update({key: self.env.now})  # type: ignore[misc]
+            full.append((turn, number))
+        self.env.timeout(at_s).callbacks.append(lambda _: self.queue.write(full))
+
+    def run(self) -> None:
+        while self.env.peek() < float("inf"):
+            self.env.step()
+            self.flows_most = max(self.flows_most, len(self.network.active))
+
+
+def test_blocks_that_fill_during_a_write_go_out_together_with_the_next() -> None:
+    """Law 5, exact: one engine's block at its 8 bytes/s, 5 s; then both engines' at the storage NIC's 10 bytes/s, 12 s.
+
+    Mutants: every write starts at once; each waits for its own turn; the second batch is forgotten.
+    """
+    writer = Writer()
+    writer.write_at(0, (0, 1))
+    writer.write_at(1, (0, 2))
+    writer.write_at(2, (1, 1))
+    writer.run()
+    assert writer.stored == {0: pytest.approx(5), 1: pytest.approx(17), 2: pytest.approx(17)}
+    assert writer.flows_most == 1
+    assert writer.network.carried.total(writer.snic_tx) == 4 * 40
+
+
+def test_a_write_takes_as_long_as_its_engines_submissions() -> None:
+    """Section 4: ten blocks of one engine on links without limit take 10 s to submit, five each of two take 5 s.
+
+    Mutant: all blocks by one engine.
+    """
+    for blocks, expected_s in (((0, 10),), 10.0), (((0, 5), (1, 5)), 5.0):
+        writer = Writer()
+        for link in {link for engine in writer.engines for link, _ in engine.write_back}:
+            link.capacity = link.kv_capacity = 1e9
+        writer.write_at(0, *blocks)
+        writer.run()
+        assert list(writer.stored.values()) == [pytest.approx(expected_s)] * len(blocks)
