@@ -21,10 +21,10 @@ from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.scenario import Cluster, Scenario
 from dualpath_lab.theory import bottleneck_free_range
 
-AGENTS_A_NODE, TURNS, HIT_TOKENS = 16, 40, 16_000
+AGENTS_A_NODE, TURNS, HIT_TOKENS = 16, 64, 16_000
 MOST_NODES = 12
 STORAGE_GBPS = 400
-WARM_UP_TURNS, WINDOW_BINS = 3, 16
+WARM_UP_TURNS, WINDOW_BINS = 3, 32
 FREE, BOUND = (0.7, 0.87), (1.15, 1.35)
 """Where to look on either side of a knee, as multiples of it."""
 
