@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
@@ -9,7 +10,11 @@ import panel as pn
 from dualpath_lab.dashboards.lanes import lanes_page
 from dualpath_lab.dashboards.leaving import expect_visitors_to_leave
 from dualpath_lab.dashboards.page import open_page
+from dualpath_lab.dashboards.paper import paper_page
 from dualpath_lab.dashboards.shell import page_asked_for
+
+_OPEN: dict[str, Callable[[], Any]] = {"": open_page, "paper": paper_page, "lanes": lanes_page}
+"""What opens each of ``shell.PAGES``."""
 
 
 def app() -> Any:
@@ -17,7 +22,7 @@ def app() -> Any:
     pn.extension()
     expect_visitors_to_leave()
     pathname = (pn.state.location.pathname if pn.state.location else None) or "/"
-    return lanes_page() if page_asked_for(pathname, pn.state.session_args) == "lanes" else open_page()
+    return _OPEN[page_asked_for(pathname, pn.state.session_args)]()
 
 
 if pn.state.served:

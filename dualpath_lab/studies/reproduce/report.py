@@ -54,15 +54,21 @@ def _relative_error(ours: float, published: Published) -> float | None:
     return ours / min(max(ours, low), high) - 1
 
 
-def as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows as a table, and below it the median and the largest error of the predicted numbers."""
+def cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """The rows in words, below a row of headings."""
     several = any("seeds" in row for row in rows)
-    names = ["row", "what", "published", "simulated", *(["spread over seeds"] if several else []), "error", "use"]
-    lines = [_line(names), _line(["---"] * len(names))]
+    table = [["row", "what", "published", "simulated", *(["spread over seeds"] if several else []), "error", "use"]]
     for row in rows:
         error = "" if row["relative_error"] is None else f"{row['relative_error']:+.1%}"
         spread = [_spread(row)] if several else []
-        lines.append(_line([row["row"], row["what"], _text(row["published"]), _text(row["simulated"]), *spread, error, row["use"]]))
+        table.append([row["row"], row["what"], _text(row["published"]), _text(row["simulated"]), *spread, error, row["use"]])
+    return table
+
+
+def as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as a table, and below it the median and the largest error of the predicted numbers."""
+    names, *body = cells(rows)
+    lines = [_line(names), _line(["---"] * len(names)), *map(_line, body)]
     errors = [abs(row["relative_error"]) for row in rows if row["use"] == "predict" and row["relative_error"] is not None]
     if errors:
         lines += ["", f"Predicted numbers: median error {median(errors):.1%}, largest {max(errors):.1%}."]

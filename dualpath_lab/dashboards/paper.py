@@ -1,0 +1,179 @@
+"""The page of the published results: each figure with ours over it, and the table of all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any, ClassVar
+
+import holoviews as hv
+import panel as pn
+import param
+from bokeh.models import GlyphRenderer, Whisker
+
+import dualpath_lab
+from dualpath_lab.dashboards.cards import notice
+from dualpath_lab.dashboards.controls import Controls, title
+from dualpath_lab.dashboards.linked import LinkedState
+from dualpath_lab.dashboards.marks import INK
+from dualpath_lab.dashboards.paper_figures import FIGURES
+from dualpath_lab.dashboards.shell import PAIR, build, keep_in_link, together
+from dualpath_lab.dashboards.style import CSS
+from dualpath_lab.dashboards.viewport import Viewport
+from dualpath_lab.scenario import ScenarioError
+from dualpath_lab.studies.reproduce import Results, read_results
+from dualpath_lab.studies.reproduce.report import cells
+
+STORED = "results.json"
+ALL = "all"
+
+
+class PaperState(LinkedState):
+    """Which figure a visitor looks at."""
+
+    PAGE: ClassVar[str] = "paper"
+    KEYS: ClassVar[Mapping[str, str]] = {"figure": "figure"}
+
+    figure: Any = param.Selector(
+        default=ALL, objects=[ALL, *FIGURES], label="Figure", doc="One of the published figures, larger and by itself, or all of them."
+    )
+
+
+@cache
+def stored_results() -> Results:
+    """The reproduction that ships with the lab.
+
+    Raises
+    ------
+    ScenarioError
+        If it doesn't.
+    """
+    package = Path(dualpath_lab.__file__).parent
+    shipped = package / STORED
+    return read_results(shipped if shipped.exists() else package.parent / "docs" / "results" / STORED)
+
+
+class PaperLab:
+    """Everything that one session shows; ``root`` is its page."""
+
+    def __init__(self, state: PaperState, results: Results, problems: list[str]) -> None:
+        self.state = state
+        self.results = results
+        self.drawn = [name for name, figure in FIGURES.items() if len(figure.draw(results))]
+        self._viewport = Viewport()
+        self._notice = pn.pane.HTML("", margin=(2, 0, 6, 0), sizing_mode="stretch_width", stylesheets=[CSS])
+        self._figures = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[PAIR])
+        table = pn.pane.HTML(table_html(results), sizing_mode="stretch_width", margin=(8, 0), stylesheets=[CSS, _TABLE])
+        main = pn.Column(self._notice, self._figures, table, self._viewport, sizing_mode="stretch_width", margin=(10, 16, 12, 16))
+        self.root = build("paper", self._sidebar(), main)
+        self._viewport.param.watch(lambda _: pn.state.onload(self._fold), "narrow")  # what is changed before the page is loaded gets lost
+        state.param.watch(self._show, "figure")
+        self._show()
+        if problems:
+            self._notice.object = notice(" ".join(problems), "warning")
+
+    def _show(self, *_: Any) -> None:
+        chosen = self.drawn if self.state.figure == ALL else [self.state.figure]
+        missing = [FIGURES[name].title for name in chosen if name not in self.drawn]
+        with together():
+            self._figures.objects = [figure_pane(name, self.results) for name in chosen if name in self.drawn]
+            self._notice.object = notice(
+                f"No run of the stored results belongs to “{missing[0]}”." if missing else _INTRODUCTION, "warning" if missing else "info"
+            )
+            if self._viewport.narrow:
+                self.root.sidebar_open = False
+
+    def _fold(self) -> None:
+        """The controls start as a closed drawer where they would cover the page."""
+        self.root.sidebar_open = not self._viewport.narrow
+
+    def _sidebar(self) -> list[Any]:
+        results = self.results
+        about = (
+            f'<span class="quiet">{results.turns:,} turns, simulated with seed{"s" if len(results.seeds) > 1 else ""} '
+            f"{', '.join(map(str, results.seeds))} by version {escape(results.version)}. To make them again:<br>"
+            f"<code>{escape(results.command)}</code></span>"
+        )
+        return [
+            title("Published figures"),
+            Controls(self.state, "Acts at once.").select("figure"),
+            pn.pane.HTML(about, stylesheets=[CSS], margin=(8, 16, 0, 16), sizing_mode="stretch_width"),
+        ]
+
+
+def figure_pane(name: str, results: Results) -> Any:
+    """A figure with its title and caption, in colours for either theme and with the legend where a narrow screen has room for it."""
+    figure = FIGURES[name]
+    drawn: Any = hv.render(figure.draw(results), backend="bokeh")
+    drawn.update(sizing_mode="stretch_width", height=_HEIGHT, min_width=250)
+    for mark in drawn.select(GlyphRenderer):
+        if getattr(mark.glyph, "line_color", None) == INK:
+            mark.glyph.line_color = _NEUTRAL
+    for whisker in drawn.select(Whisker):
+        whisker.update(line_color=_NEUTRAL)
+        for head in (whisker.lower_head, whisker.upper_head):
+            head.line_color = _NEUTRAL
+    for legend in list(drawn.legend):
+        for side in (drawn.right, drawn.above):
+            if legend in side:
+                side.remove(legend)
+        legend.update(orientation="horizontal", ncols=2, location="left")
+        drawn.add_layout(legend, "below")
+    words = pn.pane.HTML(
+        f"<h3>{escape(figure.title)}</h3><p>{escape(figure.caption)}</p>",
+        margin=0,
+        min_height=66,
+        sizing_mode="stretch_width",
+        stylesheets=[_WORDS],
+    )
+    plot = pn.pane.Bokeh(drawn, sizing_mode="stretch_width", height=_HEIGHT, margin=0)
+    return pn.Column(words, plot, sizing_mode="stretch_width", min_height=_HEIGHT + 90, styles=_SHEET, margin=(0, 0, 6, 0))
+
+
+def table_html(results: Results) -> str:
+    """All rows: what is published, ours, and how far they are apart."""
+    head, *body = cells(results.rows)
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in body)
+    caption = "Rows marked calibrate had a constant fitted on them; the others are predictions. Times in s."
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Table of all rows"><table><caption>{caption}</caption><thead><tr>'
+        f"{''.join(f'<th scope=col>{escape(cell)}</th>' for cell in head)}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+_INTRODUCTION = "Hollow diamonds are published values, solid marks ours; whiskers go from the lowest to the highest seed."
+_HEIGHT = 400
+_NEUTRAL = "#8C979E"
+"""For marks that are black on white paper: it shows on a light and on a dark page."""
+_SHEET = {"border": "1px solid color-mix(in srgb, currentColor 18%, transparent)", "border-radius": "6px", "padding": "8px 12px"}
+_WORDS = """
+:host { font-family: Roboto, "Helvetica Neue", Arial, sans-serif; }
+h3 { font-size: 15px; font-weight: 600; margin: 2px 0; }
+p { font-size: 13px; margin: 0 0 4px; }
+"""
+_TABLE = """
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
+caption { text-align: left; opacity: 0.8; padding: 4px 0; }
+th, td { text-align: left; padding: 3px 12px 3px 0; border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); }
+th { font-weight: 600; }
+td:not(:nth-child(2)), th { white-space: nowrap; }
+td:nth-child(2) { min-width: 260px; }
+"""
+
+
+def paper_page() -> Any:
+    """Build the page for the session that asks for it."""
+    state = PaperState()
+    location = pn.state.location
+    problems = state.take_query(location.search if location else "")
+    try:
+        results = stored_results()
+    except ScenarioError as error:
+        results = Results(version=dualpath_lab.__version__, command="", seeds=[], rows=[], jobs=[])
+        problems.append(f"There are no stored results to show: {error}")
+    lab = PaperLab(state, results, problems)
+    keep_in_link(state)
+    return lab.root

@@ -1,0 +1,42 @@
+"""The page of the published results as a visitor has it."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from .conftest import Watched
+
+pytestmark = pytest.mark.browser
+
+LOADING_MS = 30_000
+
+
+def test_it_opens_with_the_figures_painted_and_the_table(lab: str, watched: Watched) -> None:
+    watched.page.goto(f"{lab}paper")
+    expect(watched.page.locator(".bk-Figure")).to_have_count(9, timeout=LOADING_MS)
+    expect(watched.page.get_by_role("row").filter(has_text="R15")).to_contain_text("predict")
+    canvas = watched.page.locator(".bk-Figure canvas").first
+    colours = canvas.evaluate(
+        "(canvas) => new Set(new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size"
+    )
+    assert colours > 5, "something is painted"
+
+
+def test_a_figure_by_itself_is_a_link_of_its_own(lab: str, watched: Watched) -> None:
+    watched.page.goto(f"{lab}paper?figure=ablation")
+    expect(watched.page.locator(".bk-Figure")).to_have_count(1, timeout=LOADING_MS)
+    expect(watched.page.get_by_role("heading", name="what each mechanism brings")).to_be_visible()
+    watched.page.get_by_role("combobox", name="Figure").click()
+    watched.page.get_by_role("menuitem", name="small_pairs", exact=True).click()
+    expect(watched.page.get_by_role("heading", name="pairs with equal storage bandwidth")).to_be_visible()
+    watched.page.wait_for_function("() => location.search.includes('figure=small_pairs')")
+
+
+def test_at_phone_width_nothing_sticks_out(lab: str, watched: Watched) -> None:
+    watched.page.set_viewport_size({"width": 420, "height": 800})
+    watched.page.goto(f"{lab}paper")
+    expect(watched.page.locator(".bk-Figure").first).to_be_visible(timeout=LOADING_MS)
+    assert watched.page.evaluate("document.documentElement.scrollWidth") == 420
+    widths = watched.page.locator(".bk-Figure").evaluate_all("figures => figures.map(figure => figure.getBoundingClientRect().right)")
+    assert max(widths) <= 420
