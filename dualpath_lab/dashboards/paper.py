@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 import holoviews as hv
 import panel as pn
 import param
-from bokeh.models import GlyphRenderer, Whisker
+from bokeh.models.annotations import Whisker
+from bokeh.models.renderers import GlyphRenderer
 
 import dualpath_lab
 from dualpath_lab.dashboards.cards import notice
