@@ -13,7 +13,7 @@ import yaml
 
 VERSION = 1
 """Version of the links; goes up when a key changes its meaning."""
-_PAGE_KEYS = ("theme",)
+_PAGE_KEYS = ("theme", "tour")
 """Keys of a link that belong to the page around the settings."""
 
 

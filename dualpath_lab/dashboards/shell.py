@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from html import escape
 from typing import Any
 
 import panel as pn
 from panel_material_ui.template.base import Page
 
+from dualpath_lab.dashboards import tour
+from dualpath_lab.dashboards.cards import notice
 from dualpath_lab.dashboards.linked import LinkedState
+from dualpath_lab.dashboards.style import CSS
 
 PAGES = {"": "Live", "paper": "Paper", "lanes": "Virtual lanes"}
 """Name of a page, as its route and its link have it, and what the header calls it."""
@@ -40,24 +45,35 @@ def build(here: str, sidebar: list[Any], main: Any) -> Page:
         f'<a href="{href(name, pathname)}"{_HERE if name == here else ""}>{label.replace(" ", "&nbsp;")}</a>'
         for name, label in PAGES.items()
     ]
+    start = f'<a href="{escape(tour.address(1, partial(href, pathname=pathname)))}">Tour</a>'
     return Page(
         title="DualPath Lab",
         site_url="",
-        header=[pn.pane.HTML(f'<nav aria-label="Pages">{"".join(links)}</nav>', margin=(0, 0, 0, 16), stylesheets=[_NAV])],
+        header=[pn.pane.HTML(f'<nav aria-label="Pages">{"".join(links)}{start}</nav>', margin=(0, 0, 0, 16), stylesheets=[_NAV])],
         sidebar=sidebar,
         sidebar_width=310,
-        main=[main],
+        main=[*_tour(pathname), main],
         theme_config=_THEME,
         busy_indicator="linear",
     )
 
 
+def _tour(pathname: str) -> list[Any]:
+    """The step of the tour that the link names, if it names one."""
+    number, problem = tour.step_asked_for(pn.state.session_args)
+    html = tour.strip(number, partial(href, pathname=pathname)) if number else notice(problem, "warning") if problem else ""
+    return [pn.pane.HTML(html, sizing_mode="stretch_width", margin=(10, 16, 0, 16), stylesheets=[tour.CSS, CSS])] if html else []
+
+
 def keep_in_link(state: LinkedState) -> None:
     """Have the address follow the state."""
     location = pn.state.location
-    if location:
-        location.search = state.to_query()
-        state.param.watch(lambda *_: location.param.update(search=state.to_query()), list(state.KEYS))
+    if not location:
+        return
+    number, _ = tour.step_asked_for(pn.state.session_args)
+    step = f"&{tour.KEY}={number}" if number else ""
+    location.search = state.to_query() + step
+    state.param.watch(lambda *_: location.param.update(search=state.to_query() + step), list(state.KEYS))
 
 
 @contextmanager
@@ -83,7 +99,7 @@ PAIR = """
 _HERE = ' aria-current="page"'
 _NAV = """
 :host { font-family: Roboto, "Helvetica Neue", Arial, sans-serif; font-size: 15px; }
-nav { display: flex; gap: 4px; }
+nav { display: flex; gap: 4px; max-width: 100%; overflow-x: auto; }
 a { color: #fff; opacity: 0.8; text-decoration: none; padding: 6px 8px; border-bottom: 2px solid transparent; }
 a:hover, a:focus-visible { opacity: 1; border-bottom-color: rgb(255 255 255 / 60%); }
 a[aria-current] { opacity: 1; border-bottom-color: #fff; }

@@ -133,3 +133,17 @@ def test_a_visitor_who_leaves_in_the_middle_leaves_no_trace(lab: str, browser: B
         watched = Watched(page).open(lab)
         watched.slide("Agents", "ArrowRight")
         page.close()
+
+
+def test_the_tour_leads_from_step_to_step_and_leaves_the_reader_free(lab: str, watched: Watched) -> None:
+    watched.open(lab)
+    watched.page.get_by_role("link", name="Tour").click()
+    strip = watched.page.get_by_role("region", name="Tour, step 1 of 6")
+    strip.wait_for()
+    strip.get_by_role("link", name="Next").click()
+    watched.page.get_by_role("region", name="Tour, step 2 of 6").wait_for()
+    watched.page.locator(".side-a", has_text="layerwise").wait_for()
+    watched.slide("Decode nodes D", "ArrowRight")
+    watched.page.wait_for_function("() => location.search.includes('cluster.decode_nodes=3') && location.search.includes('tour=2')")
+    watched.page.go_back()
+    watched.page.get_by_role("region", name="Tour, step 1 of 6").wait_for()
