@@ -165,5 +165,5 @@ def lanes_page() -> Any:
     state = LaneState()
     location = pn.state.location
     lab = LaneLab(state, state.take_query(location.search if location else ""))
-    keep_in_link(state)
+    keep_in_link(state, lab.root)
     return lab.root

@@ -176,7 +176,7 @@ def open_page() -> Any:
     session: Any = document.session_context.session if document and document.session_context else None
     problems = state.take_query(location.search if location else "")
     page = LivePage(state, problems)
-    keep_in_link(state)
+    keep_in_link(state, page.root)
 
     def tick() -> None:
         if session is None or session.connection_count:

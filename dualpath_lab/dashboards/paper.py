@@ -176,5 +176,5 @@ def paper_page() -> Any:
         results = Results(version=dualpath_lab.__version__, command="", seeds=[], rows=[], jobs=[])
         problems.append(f"There are no stored results to show: {error}")
     lab = PaperLab(state, results, problems)
-    keep_in_link(state)
+    keep_in_link(state, lab.root)
     return lab.root

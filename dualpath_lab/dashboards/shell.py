@@ -13,6 +13,7 @@ from panel_material_ui.template.base import Page
 
 from dualpath_lab.dashboards import tour
 from dualpath_lab.dashboards.cards import notice
+from dualpath_lab.dashboards.history import History
 from dualpath_lab.dashboards.linked import LinkedState
 from dualpath_lab.dashboards.style import CSS
 
@@ -65,8 +66,8 @@ def _tour(pathname: str) -> list[Any]:
     return [pn.pane.HTML(html, sizing_mode="stretch_width", margin=(10, 16, 0, 16), stylesheets=[tour.CSS, CSS])] if html else []
 
 
-def keep_in_link(state: LinkedState) -> None:
-    """Have the address follow the state."""
+def keep_in_link(state: LinkedState, page: Page) -> None:
+    """Have the address follow the state, and the state the address where a visitor of the page goes back or forward."""
     location = pn.state.location
     if not location:
         return
@@ -74,6 +75,9 @@ def keep_in_link(state: LinkedState) -> None:
     step = f"&{tour.KEY}={number}" if number else ""
     location.search = state.to_query() + step
     state.param.watch(lambda *_: location.param.update(search=state.to_query() + step), list(state.KEYS))
+    history = History(width=0, height=0, margin=0)
+    history.param.watch(lambda event: state.take_query(event.new), "search")
+    page.main.append(history)
 
 
 @contextmanager
