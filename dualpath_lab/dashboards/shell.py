@@ -11,7 +11,7 @@ from panel_material_ui.template.base import Page
 
 from dualpath_lab.dashboards.linked import LinkedState
 
-PAGES = {"": "Live", "lanes": "Virtual lanes"}
+PAGES = {"": "Live", "lanes": "Virtual lanes", "anatomy": "Anatomy"}
 """Name of a page, as its route and its link have it, and what the header calls it."""
 
 
