@@ -70,16 +70,11 @@ class Result:
         list of Step
             Each link as its name and direction in ``values["links"]``; empty where the system moves nothing.
         """
-        columns, kv_bytes = self.columns, self.values["kv_bytes_per_token"]
         if not mechanisms(Scenario(**self.values["scenario"])).transfers:
             return []
-        pe, de, near, hit, computed, generate = (
-            int(columns[name][turn]) for name in ("pe", "de", "prefill_read", "hit", "computed", "generate")
-        )
-        full = (hit + computed + generate) // BLOCK_TOKENS * BLOCK_TOKENS
+        pe, de = (int(self.columns[name][turn]) for name in ("pe", "de"))
         gpus = self.values["scenario"]["cluster"]["gpus_per_node"]
-        sizes = (tokens * kv_bytes for tokens in (near, hit - near, computed, full - hit))
-        return steps(_ports("p", pe, gpus), _ports("d", de, gpus), *sizes)
+        return steps(_ports("p", pe, gpus), _ports("d", de, gpus), *moved_bytes(self.columns, turn, self.values["kv_bytes_per_token"]))
 
     def summary(self) -> str:
         """A few lines for people."""
@@ -149,6 +144,13 @@ def result_of(simulation: Simulation, wall_s: float) -> Result:
         "wall_s": wall_s,
     }
     return Result(values, columns)
+
+
+def moved_bytes(columns: Columns, turn: int, kv_bytes_per_token: int) -> tuple[int, int, int, int]:
+    """KV-cache of one turn as :func:`steps` takes it: hits read on the prefill and on the decode side, misses, full blocks written."""
+    near, hit, computed, generate = (int(columns[name][turn]) for name in ("prefill_read", "hit", "computed", "generate"))
+    full = (hit + computed + generate) // BLOCK_TOKENS * BLOCK_TOKENS
+    return near * kv_bytes_per_token, (hit - near) * kv_bytes_per_token, computed * kv_bytes_per_token, (full - hit) * kv_bytes_per_token
 
 
 def _ports(role: str, engine: int, gpus: int) -> Ports[tuple[str, str]]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from dualpath_lab import models, theory, workload
 from dualpath_lab.cli import reproduction, sweeping
-from dualpath_lab.cli.arguments import names, port, print_json, tokens
+from dualpath_lab.cli.arguments import names, new_file, port, print_json, tokens
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.lane_scenario import LaneScenario
 from dualpath_lab.scenario import Scenario, ScenarioError, load_scenario
 from dualpath_lab.studies.compare import Comparison, compare
 from dualpath_lab.studies.lanes import lanes
+from dualpath_lab.studies.perfetto import write_trace
 from dualpath_lab.studies.run import Progress, simulate
 
 BAD_INPUT = 2
@@ -55,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = _command(commands, "run", _run, "simulate one scenario")
     _add_scenario(run)
+    run.add_argument("--perfetto", type=new_file, metavar="FILE", help="write every turn and forward as a trace for Perfetto")
     comparison = _command(commands, "compare", _compare, "run one workload through several systems")
     _add_scenario(comparison)
     comparison.add_argument("--systems", required=True, type=names, metavar="A,B,C", help="the first is what speed-ups are measured from")
@@ -126,11 +129,14 @@ def _progress(label: str) -> Progress | None:
 
 def _run(options: argparse.Namespace) -> None:
     scenario = _scenario(options)
-    result = simulate(scenario, _progress(scenario.system))
+    write = partial(write_trace, options.perfetto) if options.perfetto else None
+    result = simulate(scenario, _progress(scenario.system), write)
     if options.json:
         print_json(result.to_dict())
     else:
         print(result.summary())
+        if write:
+            print(f"  the trace is in {options.perfetto}; open it in ui.perfetto.dev or chrome://tracing")
 
 
 def _compare(options: argparse.Namespace) -> None:

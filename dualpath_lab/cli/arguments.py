@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 
@@ -52,6 +54,14 @@ def seeds(text: str) -> list[int]:
 def processes(text: str) -> int:
     """Runs at a time."""
     return _whole_number(text, 1, 1024)
+
+
+def new_file(text: str) -> Path:
+    """A file that can be written; it may be there already."""
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a file in a folder that is there and can be written to")
+    return path
 
 
 def print_json(values: Any) -> None:

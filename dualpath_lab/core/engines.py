@@ -54,6 +54,8 @@ class Engine:
     ----------
     index : int
         Number of the engine among those of its role.
+    name : str
+        Its node's and its GPU's, such as ``p0.g3``.
     fetch_group : int
         Number of the group whose leader fetches its work.
     ports : Ports
@@ -68,12 +70,13 @@ class Engine:
 
     def __init__(self, index: int, node: Node, gpu: int, kv_hbm_bytes: int, fetch_group: int, network: Network) -> None:
         self.index = index
+        self.name = f"{node.name}.g{gpu}"
         self.node = node
         self.fetch_group = fetch_group
         self.ports = node.ports[gpu]
         self.copy_in = route(paths.copy_in(self.ports))
         self.write_back = route(paths.write_back(self.ports))
-        self.hbm = Memory(f"{node.name}.g{gpu}.hbm", kv_hbm_bytes)
+        self.hbm = Memory(f"{self.name}.hbm", kv_hbm_bytes)
         self.copies = CopyQueue(network)
         self.sequences = 0
         self.tokens = 0

@@ -13,7 +13,7 @@ from dualpath_lab.core.batching import Batching, Chunk
 from dualpath_lab.core.engines import EngineGroup, Exchange, PrefillEngine
 from dualpath_lab.core.links import lockstep
 from dualpath_lab.core.network import Network
-from dualpath_lab.core.recorder import Series
+from dualpath_lab.core.recorder import ForwardLog, Series
 from dualpath_lab.models import Model
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class PrefillGroup(EngineGroup):
         Number of forwards, and the sum of their attention time's max / mean over the engines.
     compute : Series
         Seconds of useful computation of the mean engine over time; overhead and waiting for the slowest are not.
+    log : ForwardLog
+        The forwards that have ended.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class PrefillGroup(EngineGroup):
         self.forwards = 0
         self.attention_imbalance = 0.0
         self.compute = Series()
+        self.log = ForwardLog()
 
     def wake(self) -> None:
         """Start a forward, once everything else that happens at this moment has happened, unless one runs."""
@@ -90,10 +93,17 @@ class PrefillGroup(EngineGroup):
         for chunk in chunks:
             if chunk.is_first:
                 chunk.turn.prefill_started = now
-        compute_s = self._compute_s(attention_flops, sum(chunk.tokens for chunk in chunks))
+        tokens = sum(chunk.tokens for chunk in chunks)
+        compute_s = self._compute_s(attention_flops, tokens)
         streams = self.loader.begin_forward(chunks)
         least_s = max(compute_s + streams.ends_s, streams.submit_s)
-        self._network.start(*lockstep(streams.load, streams.mean_bytes), lambda: self._end_forward(chunks), least_s)
+        attention_s = max(attention_flops) / calibration.ATTENTION_FLOPS_PER_S
+
+        def ended() -> None:
+            self.log.add(now, self._env.now, attention_s, tokens, len(chunks))
+            self._end_forward(chunks)
+
+        self._network.start(*lockstep(streams.load, streams.mean_bytes), ended, least_s)
 
     def _compute_s(self, attention_flops: list[float], tokens: int) -> float:
         now, engines = self._env.now, len(self.engines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,19 +58,14 @@ class Series:
         return values
 
 
-class TurnLog:
-    """One row for each finished turn, in the order in which they finished; a column is an array.
+class _Log:
+    """Rows in the order in which they came; a column is an array."""
 
-    Times are in s since the run began; ``prefill_read`` are the hit tokens that the prefill node read from
-    storage, and ``seen_...`` what the scheduler saw when it placed the turn (tokens of the engines, read queues of their nodes).
-    """
-
-    WHOLE = ("agent", "row", "hit", "computed", "generate", "pe", "de", "prefill_read")
-    SEEN = ("seen_pe", "seen_de", "seen_prefill_queue", "seen_decode_queue")
-    TIMES = ("submitted", "placed", "read", "prefill_started", "prefill_ended", "first_token", "second_token", "finished")
+    WHOLE: ClassVar[tuple[str, ...]]
+    TIMES: ClassVar[tuple[str, ...]]
 
     def __init__(self) -> None:
-        self._columns: dict[str, array[Any]] = {name: array("q") for name in (*self.WHOLE, *self.SEEN)}
+        self._columns: dict[str, array[Any]] = {name: array("q") for name in self.WHOLE}
         self._columns |= {name: array("d") for name in self.TIMES}
         self._rows: list[tuple[float, ...]] = []
         self._length = 0
@@ -78,17 +73,9 @@ class TurnLog:
     def __len__(self) -> int:
         return self._length
 
-    def add(self, turn: Turn) -> None:
-        """Append a finished turn."""
+    def _append(self, row: tuple[float, ...]) -> None:
         self._length += 1
-        self._rows.append(
-            (
-                *(turn.agent, turn.row, turn.hit, turn.computed, turn.generate, turn.pe.index, turn.de.index, turn.prefill_read),
-                *turn.seen,
-                *(turn.submitted, turn.placed, turn.read, turn.prefill_started, turn.prefill_ended),
-                *(turn.first_token, turn.second_token, turn.finished),
-            )
-        )
+        self._rows.append(row)
         if len(self._rows) >= _MOST_ROWS:
             self._sort_in()
 
@@ -98,11 +85,54 @@ class TurnLog:
         self._sort_in()
         return {name: self._columns[name] for name in self.TIMES}
 
+    def columns(self, first: int = 0) -> dict[str, NDArray[np.int64] | NDArray[np.float64]]:
+        """Copies of all columns from row ``first`` on; arrays of shape (rows,)."""
+        self._sort_in()
+        return {name: np.array(column[first:]) for name, column in self._columns.items()}
+
     def _sort_in(self) -> None:
         if self._rows:
             for column, values in zip(self._columns.values(), zip(*self._rows, strict=True), strict=True):
                 column.extend(values)
             self._rows.clear()
+
+
+class ForwardLog(_Log):
+    """One row for each forward of a prefill group that has ended, in order.
+
+    ``start``, ``end`` are in s since the run began; ``attention_s`` is the attention time of the slowest engine, ``tokens`` the new tokens
+    of all ``requests``.
+    """
+
+    WHOLE = ("tokens", "requests")
+    TIMES = ("start", "end", "attention_s")
+
+    def add(self, start_s: float, end_s: float, attention_s: float, tokens: int, requests: int) -> None:
+        """Append a forward that has ended."""
+        self._append((tokens, requests, start_s, end_s, attention_s))
+
+
+class TurnLog(_Log):
+    """One row for each finished turn, in the order in which they finished.
+
+    Times are in s since the run began; ``prefill_read`` are the hit tokens that the prefill node read from
+    storage, and ``seen_...`` what the scheduler saw when it placed the turn (tokens of the engines, read queues of their nodes).
+    """
+
+    SEEN = ("seen_pe", "seen_de", "seen_prefill_queue", "seen_decode_queue")
+    WHOLE = ("agent", "row", "hit", "computed", "generate", "pe", "de", "prefill_read", *SEEN)
+    TIMES = ("submitted", "placed", "read", "prefill_started", "prefill_ended", "first_token", "second_token", "finished")
+
+    def add(self, turn: Turn) -> None:
+        """Append a finished turn."""
+        self._append(
+            (
+                *(turn.agent, turn.row, turn.hit, turn.computed, turn.generate, turn.pe.index, turn.de.index, turn.prefill_read),
+                *turn.seen,
+                *(turn.submitted, turn.placed, turn.read, turn.prefill_started, turn.prefill_ended),
+                *(turn.first_token, turn.second_token, turn.finished),
+            )
+        )
 
     def columns(self, first: int = 0) -> dict[str, NDArray[np.int64] | NDArray[np.float64]]:
         """Copies of all columns from row ``first`` on, with the latencies derived from them.
@@ -113,10 +143,7 @@ class TurnLog:
             The columns, ``ttft``, ``ttst`` (both from submission) and ``tpot`` in s; ``tpot`` is NaN and ``ttst`` equals ``ttft`` where a
             turn has fewer than two tokens.
         """
-        self._sort_in()
-        table: dict[str, NDArray[np.int64] | NDArray[np.float64]] = {}
-        for name, column in self._columns.items():
-            table[name] = np.array(column[first:])
+        table = super().columns(first)
         later_tokens = np.where(table["generate"] > 1, table["generate"] - 1.0, np.nan)
         table["ttft"] = table["first_token"] - table["submitted"]
         table["ttst"] = table["second_token"] - table["submitted"]

@@ -15,7 +15,7 @@ Progress = Callable[[Simulation], None]
 _PROGRESS_STEP_S = 5.0
 
 
-def simulate(scenario: Scenario, progress: Progress | None = None) -> Result:
+def simulate(scenario: Scenario, progress: Progress | None = None, ended: Progress | None = None) -> Result:
     """Run a scenario.
 
     Parameters
@@ -23,6 +23,8 @@ def simulate(scenario: Scenario, progress: Progress | None = None) -> Result:
     scenario : Scenario
     progress : callable, optional
         Called with the running simulation from time to time.
+    ended : callable, optional
+        Called with the simulation once it has ended.
 
     Raises
     ------
@@ -37,4 +39,7 @@ def simulate(scenario: Scenario, progress: Progress | None = None) -> Result:
         while not simulation.finished:
             simulation.advance(_PROGRESS_STEP_S)
             progress(simulation)
-    return result_of(simulation, perf_counter() - started)
+    result = result_of(simulation, perf_counter() - started)
+    if ended:
+        ended(simulation)
+    return result

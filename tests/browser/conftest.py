@@ -71,7 +71,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
             with urllib.request.urlopen(url, timeout=5) as answer:
                 assert answer.status == 200
                 return
-        except (urllib.error.URLError, ConnectionError):
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
             assert process.poll() is None, "the server ended by itself"
             time.sleep(0.2)
     raise AssertionError(f"{url} does not answer within {START_S:.0f} s")

@@ -114,6 +114,17 @@ def test_run_of_nothing_finished_is_still_told(cli: Any) -> None:
     assert "stopped at" in cli("run", *SET, "--set=horizon_s=0.001").out
 
 
+def test_run_writes_a_trace_beside_the_answer(cli: Any, tmp_path: Path) -> None:
+    """The answer stays alone on stdout. Mutant: no file, a part of it under another name, or another answer than without it."""
+    path = tmp_path / "trace.json"
+    values = cli("run", *SET, "--perfetto", str(path), "--json").json
+    assert without_wall(values) == without_wall(simulate(Scenario(**SMALL)).to_dict())
+    events = json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
+    assert len({event["args"]["turn"] for event in events if "turn" in event.get("args", {})}) == values["turns"]
+    assert list(tmp_path.iterdir()) == [path]
+    assert str(path) in cli("run", *SET, "--perfetto", str(path)).out
+
+
 def test_compare_keeps_the_order_and_measures_from_the_first(cli: Any) -> None:
     """Interface. Mutant: systems sorted, the ratio upside down, or the scenario's own system first."""
     systems = ["layerwise", "dualpath", "basic", "oracle"]
@@ -229,6 +240,8 @@ BAD = [
     (["run", "{tmp}/unknown.yaml"], ["'cluster.prefil_nodes'", "did you mean 'cluster.prefill_nodes'"]),
     (["run", "{tmp}/zero.yaml"], ["cluster.prefill_nodes = 0"]),
     (["run", "--fast"], ["--fast"]),
+    (["run", "--perfetto", "{tmp}/missing/trace.json"], ["--perfetto", "trace.json", "folder"]),
+    (["run", "--perfetto", "{tmp}"], ["--perfetto", "not a file"]),
     (["compare", "--systems", "basic,quick"], ["system = 'quick'", "'dualpath'"]),
     (["compare", "--systems", "basic,basic"], ["basic,basic"]),
     (["compare", "--systems", ","], ["systems"]),

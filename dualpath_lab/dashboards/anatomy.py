@@ -1,0 +1,216 @@
+"""The page of a turn's anatomy: a small run, one of its turns taken apart, and the whole run as a trace file."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from io import BytesIO
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dualpath_lab.core.simulation import Simulation
+from dualpath_lab.dashboards.anatomy_cards import ANATOMY_CSS, seen_table, turn_card
+from dualpath_lab.dashboards.anatomy_state import NUMBER, RUNNING, AnatomyState
+from dualpath_lab.dashboards.anatomy_views import AnatomyViews
+from dualpath_lab.dashboards.cards import notice
+from dualpath_lab.dashboards.controls import Controls, title
+from dualpath_lab.dashboards.shell import build, keep_in_link, together
+from dualpath_lab.dashboards.style import CSS
+from dualpath_lab.dashboards.viewport import Viewport
+from dualpath_lab.scenario import Scenario, ScenarioError
+from dualpath_lab.studies.anatomy import Turns
+from dualpath_lab.studies.perfetto import trace_lines
+
+INTRODUCTION = "Click on a turn to take it apart; drag in a plot to zoom in, double-click for the whole."
+TRACE_FILE = "dualpath-trace.json"
+
+
+@lru_cache(maxsize=4)
+def _run(scenario_json: str) -> Turns:
+    simulation = Simulation(Scenario.model_validate_json(scenario_json))
+    simulation.run()
+    return Turns(simulation)
+
+
+class AnatomyLab:
+    """Everything that one session shows; ``root`` is its page."""
+
+    turns: Turns
+
+    def __init__(self, state: AnatomyState, problems: list[str]) -> None:
+        self.state = state
+        self.views = AnatomyViews(self._take)
+        self.turn = 0
+        self._ran = {name: getattr(state, name) for name in RUNNING}
+        self.message = pn.pane.HTML("", visible=False, sizing_mode="stretch_width", margin=(10, 16), stylesheets=[CSS])
+        self._notice = pn.pane.HTML("", margin=(2, 0, 6, 0), min_height=24, sizing_mode="stretch_width", stylesheets=[CSS])
+        self._card = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 0, 6, 0), stylesheets=[CSS, ANATOMY_CSS])
+        self._seen = pn.pane.HTML("", sizing_mode="stretch_width", margin=0, stylesheets=[CSS, ANATOMY_CSS])
+        choices = Controls(state, "Acts at once.")
+        self._choices = [choices.select("pick"), self._number(choices), choices.select("scale")]
+        self._download = pmui.FileDownload(
+            callback=self.trace,
+            filename=TRACE_FILE,
+            label="Trace for Perfetto",
+            size="small",
+            margin=(10, 16),
+        )
+        self._viewport = Viewport()
+        self.root = build("anatomy", self._sidebar(), self._main())
+        self._viewport.param.watch(lambda _: pn.state.onload(self._fold), "narrow")  # what is changed before the page is loaded gets lost
+        self.views.scale(state.scale)
+        state.param.watch(self._changed, list(RUNNING))
+        state.param.watch(self._picked, ["pick", "turn"])
+        state.param.watch(lambda event: self.views.scale(event.new), "scale")
+        self._start(" ".join(problems) or INTRODUCTION, "warning" if problems else "info")
+
+    def _take(self, turn: int) -> None:
+        """Show a turn by its number."""
+        self.state.param.update(pick=NUMBER, turn=turn)
+
+    def trace(self) -> BytesIO:
+        """The whole run as a file for Perfetto."""
+        return BytesIO(b"".join(trace_lines(self.turns.simulation)))
+
+    def _start(self, text: str, kind: str = "info") -> None:
+        """Run the cluster; what was there stays if the settings are refused."""
+        with together():
+            try:
+                self.turns = _run(self.state.scenario().model_dump_json())
+            except ScenarioError as error:
+                self._refuse(str(error))
+                return
+            self.message.visible = False
+            self._say(text, kind)
+            self._show()
+
+    def _refuse(self, sentence: str) -> None:
+        self.message.param.update(object=notice(sentence, "error"), visible=True)
+        shown = "the settings before"
+        if not hasattr(self, "turns"):
+            self.turns = _run(AnatomyState().scenario().model_dump_json())
+            self._show()
+            shown = "the default settings"
+        self._say(f"Not run: {sentence} The picture is of {shown}.", "error")
+
+    def _show(self) -> None:
+        self.views.show_run(self.turns)
+        self._show_turn()
+
+    def _show_turn(self) -> None:
+        """Show the turn that was asked for, and have its number follow; the median one where there is no such turn."""
+        state, turns = self.state, self.turns
+        try:
+            if state.pick == NUMBER:
+                turns.check(state.turn)
+            self.turn = state.turn if state.pick == NUMBER else turns.pick(state.pick)
+        except ScenarioError as error:
+            self.turn = turns.pick("median")
+            self._say(f"{error} The picture is of the median turn.", "error")
+        if state.pick != NUMBER:
+            state.turn = self.turn
+        self.views.show_turn(turns, self.turn)
+        self._card.object = turn_card(turns, self.turn)
+        self._seen.object = seen_table(turns, self.turn)
+
+    def _changed(self, *_: Any) -> None:
+        text = f"Ran again with {self.state.differences(self._ran, RUNNING)}."
+        self._ran = {name: getattr(self.state, name) for name in RUNNING}
+        if self._viewport.narrow:
+            self.root.sidebar_open = False
+        self._start(text)
+
+    def _picked(self, *events: Any) -> None:
+        if all(event.name == "turn" and event.new == self.turn for event in events):
+            return  # the number follows the picture
+        with together():
+            self._say("")
+            self._show_turn()
+
+    def _fold(self) -> None:
+        """The controls start as a closed drawer where they would cover the page."""
+        self.root.sidebar_open = not self._viewport.narrow
+
+    def _say(self, text: str, kind: str = "info") -> None:
+        self._notice.object = notice(text, kind)
+
+    def _number(self, choices: Controls) -> Any:
+        """Where the number of a turn is put in, which picks that turn."""
+        state = self.state
+        low, high = state.param["turn"].bounds
+        number = pmui.IntInput(
+            label="Turn number",
+            value=state.turn,
+            start=low,
+            end=high,
+            step=1,
+            description=choices.help_text("turn"),
+            sizing_mode="stretch_width",
+            margin=(6, 16),
+            size="small",
+        )
+
+        def entered(event: Any) -> None:
+            if event.new is not None and event.new != state.turn:
+                self._take(event.new)
+
+        number.param.watch(entered, "value")
+        state.param.watch(lambda event: number.param.update(value=event.new), "turn")
+        return number
+
+    def _sidebar(self) -> list[Any]:
+        controls = Controls(self.state, "Runs the cluster again.")
+        return [
+            self.message,
+            pn.pane.HTML(_ABOUT, stylesheets=[CSS], margin=(8, 16, 0, 16), sizing_mode="stretch_width"),
+            title("Run"),
+            controls.select("model"),
+            controls.select("system"),
+            controls.select("source"),
+            controls.slider("agents"),
+            title("Cluster"),
+            controls.slider("prefill_nodes"),
+            controls.slider("decode_nodes"),
+            controls.slider("storage_gbps"),
+            title("Trace"),
+            self._download,
+            pn.pane.HTML(_OPEN, stylesheets=[CSS], margin=(0, 16, 8, 16), sizing_mode="stretch_width"),
+        ]
+
+    def _main(self) -> Any:
+        seen = pn.Column(
+            pn.pane.HTML('<div class="heading"><b>What the scheduler saw</b></div>', margin=(6, 0, 0, 0), stylesheets=[CSS]),
+            self._seen,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        views = self.views
+        return pn.Column(
+            self._notice,
+            pn.Column(*self._choices, sizing_mode="stretch_width", margin=0, stylesheets=[_THREE]),
+            self._card,
+            pn.Column(views.everyone, views.stages, views.links, seen, sizing_mode="stretch_width", margin=0, stylesheets=[_TWO]),
+            views.forwards,
+            self._viewport,
+            sizing_mode="stretch_width",
+            margin=(10, 16, 12, 16),
+        )
+
+
+_ABOUT = '<span class="quiet">One turn of one agent, from its submission to its last token: where its time goes and its bytes.</span>'
+_OPEN = '<span class="quiet">Every turn and forward of the run. Open it in ui.perfetto.dev or chrome://tracing.</span>'
+_TWO = """
+:host { display: grid !important; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); grid-auto-rows: max-content; }
+:host { gap: 4px 14px; max-height: none !important; }
+"""
+_THREE = ":host { display: grid !important; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); margin-bottom: 6px; }"
+
+
+def anatomy_page() -> Any:
+    """Build the page for the session that asks for it."""
+    state = AnatomyState()
+    location = pn.state.location
+    lab = AnatomyLab(state, state.take_query(location.search if location else ""))
+    keep_in_link(state, lab.root)
+    return lab.root
