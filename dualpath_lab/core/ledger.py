@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import chain, count
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,14 @@ class Ledger:
             have = self._bins[self._rows[link], first:last]
             values[: len(have)] = have
         return values
+
+    def sums(self, links: Sequence[Link], first: int, last: int) -> NDArray[np.float64]:
+        """Bytes that each link carried in bins ``first`` up to, not including, ``last``; shape (links,)."""
+        self._add_up()
+        sums = np.zeros(len(links))
+        known = [place for place, link in enumerate(links) if link in self._rows]
+        sums[known] = self._bins[[self._rows[links[place]] for place in known], first:last].sum(axis=1)
+        return sums
 
     def _add_up(self) -> None:
         if not self._notes:

@@ -9,6 +9,8 @@ import panel_material_ui as pmui
 from panel.io.callbacks import PeriodicCallback
 
 from dualpath_lab.dashboards import cards
+from dualpath_lab.dashboards.cluster_frame import cluster_frame
+from dualpath_lab.dashboards.cluster_view import ClusterView
 from dualpath_lab.dashboards.curves import Curves
 from dualpath_lab.dashboards.player import FRAME_S, Player
 from dualpath_lab.dashboards.race import Race
@@ -39,6 +41,7 @@ class LivePage:
         self.curves = Curves()
         self.sidebar = Sidebar(state)
         self._cards = [pn.pane.HTML("", sizing_mode="stretch_width", margin=0, stylesheets=[CSS]) for _ in "ab"]
+        self._pictures = [ClusterView(label=side) for side in "AB"]
         self._clock = pn.pane.HTML("", margin=(10, 6), stylesheets=[CSS])
         self._notice = pn.pane.HTML("", margin=(4, 6), min_width=260, styles={"flex": "1 1 260px"}, stylesheets=[CSS])
         self._play = pmui.Button(label="Pause", icon="pause", size="small", margin=4, width=104)
@@ -131,6 +134,8 @@ class LivePage:
             self.player.play()
         else:
             self.player.pause()
+        for picture in self._pictures:
+            picture.playing = playing
         self._play.param.update(label="Pause" if playing else "Play", icon="pause" if playing else "play_arrow")
 
     def _finish(self) -> None:
@@ -146,6 +151,8 @@ class LivePage:
         frame = race.frame()
         self._cards[0].object = cards.card("A", frame.a)
         self._cards[1].object = cards.card("B", frame.b, frame.speedup)
+        for picture, side in zip(self._pictures, (race.a, race.b), strict=True):
+            picture.draw(cluster_frame(side.simulation))
         self._clock.object = cards.clock(frame, self.state.speed, self.player.speed_reached if self.player.playing else None)
 
     def _say(self, text: str, kind: str = "info") -> None:
@@ -163,7 +170,8 @@ class LivePage:
             margin=0,
             min_height=62,
         )
-        both = pn.Column(*self._cards, sizing_mode="stretch_width", margin=0, stylesheets=[PAIR])
+        sides = [pn.Column(*parts, sizing_mode="stretch_width", margin=0) for parts in zip(self._cards, self._pictures, strict=True)]
+        both = pn.Column(*sides, sizing_mode="stretch_width", margin=0, stylesheets=[PAIR])
         main = pn.Column(transport, both, self.curves.root, self._viewport, sizing_mode="stretch_width", margin=(6, 16, 12, 16))
         return build("", self.sidebar.root, main)
 

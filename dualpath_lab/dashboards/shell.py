@@ -96,7 +96,7 @@ def together() -> Iterator[None]:
 
 PAIR = """
 :host { display: grid !important; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 8px 14px; }
-:host { margin-bottom: 10px; }
+:host { margin-bottom: 10px; max-height: none !important; }
 """
 """Style of a column whose parts stand side by side where there is room."""
 

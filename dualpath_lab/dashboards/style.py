@@ -11,6 +11,9 @@ MODEL = "#CC79A7"
 STRUCTURE = "#78868F"
 """Storage, queues, limits: whatever belongs to neither side nor class."""
 
+BUSY_SCALE = ("#fbf8f4", "#eed7bd", "#d9aa86", "#bb7462", "#8f3f45", "#4a0d1f")
+"""Utilisation from 0 to 1, evenly spaced: ever darker, so that it is read without telling hues apart."""
+
 DASHES = {"a": "solid", "b": "dashed"}
 
 NOTHING = "–"
