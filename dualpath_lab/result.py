@@ -211,7 +211,7 @@ def _link_values(link: Link, kv_bytes: float, simulated_s: float) -> dict[str, A
         "capacity_bytes_per_s": link.capacity,
         "bytes": size,
         "bytes_by_class": by_class,
-        "utilization": size / (link.capacity * simulated_s) if simulated_s else 0.0,
+        "utilization": size / link.could_carry(simulated_s) if simulated_s else 0.0,
     }
 
 

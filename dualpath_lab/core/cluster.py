@@ -11,7 +11,7 @@ from simpy import Environment
 from dualpath_lab import calibration
 from dualpath_lab.core.batching import Batching
 from dualpath_lab.core.decode import DecodeGroup
-from dualpath_lab.core.engines import DecodeEngine, Exchange, PrefillEngine
+from dualpath_lab.core.engines import DecodeEngine, Exchange, PrefillEngine, exchange
 from dualpath_lab.core.links import Link
 from dualpath_lab.core.memory import Memory
 from dualpath_lab.core.network import Network
@@ -79,6 +79,7 @@ class Cluster:
         self, scenario: Scenario, model: Model, largest_prompt_bytes: int, batching: Batching, env: Environment, network: Network
     ) -> None:
         spec = scenario.cluster
+        self._network = network
         self.buffer_bytes = model.buffer_bytes_per_node if spec.buffer_gbytes is None else int(gbytes_to_bytes(spec.buffer_gbytes))
         self.prefill_nodes = [Node(index, "prefill", scenario, self.buffer_bytes, network) for index in range(spec.prefill_nodes)]
         self.decode_nodes = [Node(index, "decode", scenario, self.buffer_bytes, network) for index in range(spec.decode_nodes)]
@@ -87,11 +88,8 @@ class Cluster:
         self.prefill_groups: list[PrefillGroup] = []
         self.decode_groups: list[DecodeGroup] = []
 
-        share = scenario.traffic.model_share
-        fixed_rate = None if share is None else share * spec.compute_bytes_per_s
-
-        def exchange(nodes: int) -> Exchange:
-            return Exchange(model.exchange_bytes(nodes), calibration.MOST_MODEL_SHARE * spec.compute_bytes_per_s, fixed_rate)
+        def exchange_over(nodes: int) -> Exchange:
+            return exchange(model.exchange_bytes(nodes), spec.compute_bytes_per_s, scenario.traffic.model_share)
 
         for nodes in _spans(self.prefill_nodes, model):
             room = min(_kv_hbm_bytes(scenario, model, nodes), max(int(calibration.PREFILL_KV_HBM_BYTES), largest_prompt_bytes))
@@ -102,7 +100,7 @@ class Cluster:
             )
             self.prefill_fetch_groups.append(prefill)
             for prefill_members in _in_step(prefill, model):
-                self.prefill_groups.append(PrefillGroup(env, network, exchange(len(nodes)), model, batching, prefill_members))
+                self.prefill_groups.append(PrefillGroup(env, network, exchange_over(len(nodes)), model, batching, prefill_members))
 
         for nodes in _spans(self.decode_nodes, model):
             room = _kv_hbm_bytes(scenario, model, nodes)
@@ -113,7 +111,17 @@ class Cluster:
             )
             self.decode_fetch_groups.append(decode)
             for decode_members in _in_step(decode, model):
-                self.decode_groups.append(DecodeGroup(env, network, exchange(len(nodes)), model, decode_members))
+                self.decode_groups.append(DecodeGroup(env, network, exchange_over(len(nodes)), model, decode_members))
+
+    def change_links(self, before: Scenario, after: Scenario) -> None:
+        """The bandwidths and the share of model traffic of another scenario from now on; whatever is the same is left alone."""
+        old, new = before.cluster, after.cluster
+        if new.storage_gbps != old.storage_gbps:
+            snics = [link for node in self.nodes for link in (node.snic_rx, node.snic_tx)]
+            self._network.set_capacity(new.storage_bytes_per_s, snics)
+        if (new.compute_gbps, after.traffic) != (old.compute_gbps, before.traffic):
+            for group in (*self.prefill_groups, *self.decode_groups):
+                group.change_exchange(new.compute_bytes_per_s, after.traffic.model_share)
 
     @property
     def nodes(self) -> list[Node]:

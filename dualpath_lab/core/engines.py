@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from simpy import Environment
 
+from dualpath_lab import calibration
 from dualpath_lab.core import paths
 from dualpath_lab.core.links import ModelTraffic, Route, route
 from dualpath_lab.core.memory import Memory
@@ -137,6 +138,12 @@ class Exchange:
         return self.bytes_per_token * tokens / self.most_rate if self.fixed_rate is None else 0.0
 
 
+def exchange(bytes_per_token: float, compute_bytes_per_s: float, model_share: float | None) -> Exchange:
+    """The exchange over compute NICs of some bandwidth, of which model traffic takes a given share if not its own."""
+    fixed_rate = None if model_share is None else model_share * compute_bytes_per_s
+    return Exchange(bytes_per_token, calibration.MOST_MODEL_SHARE * compute_bytes_per_s, fixed_rate)
+
+
 class EngineGroup:
     """Engines that work in step, and the model traffic that they exchange while they do.
 
@@ -147,12 +154,25 @@ class EngineGroup:
         self._env = env
         self._network = network
         self._exchange = exchange
+        self._tokens_per_s = 0.0
         self._links = [link for engine in engines for link in (engine.ports.cnic_tx, engine.ports.cnic_rx)]
         self.traffic = ModelTraffic()
         for link in self._links:
             link.model = self.traffic
 
+    def change_exchange(self, compute_bytes_per_s: float, model_share: float | None) -> None:
+        """Other compute NICs, or another share of them for model traffic, from now on.
+
+        Simplification: the forward or step under way keeps its length, so that its exchange is cut where the NICs have no room for it.
+        """
+        self._exchange = exchange(self._exchange.bytes_per_token, compute_bytes_per_s, model_share)
+        if compute_bytes_per_s != self._links[0].capacity:
+            for link in self._links:
+                link.set_capacity(compute_bytes_per_s, self._env.now)
+        self._network.set_model_rate(self.traffic, self._exchange.rate(self._tokens_per_s), self._links)
+
     def _set_traffic(self, tokens_per_s: float) -> None:
+        self._tokens_per_s = tokens_per_s
         rate = self._exchange.rate(tokens_per_s)
         if rate != self.traffic.rate:
             self._network.set_model_rate(self.traffic, rate, self._links)

@@ -43,6 +43,8 @@ class Link:
     ----------
     capacity, kv_capacity : float
         Bytes/s, and what of them model traffic leaves to KV flows.
+    past : list of (float, float)
+        Earlier capacities, bytes/s, each with the time in s at which it ended.
     used : float
         Bytes/s that KV flows carry now.
     flows : dict of Flow to float
@@ -53,7 +55,7 @@ class Link:
         What has priority here.
     """
 
-    __slots__ = ("capacity", "direction", "flows", "holds", "kind", "kv_capacity", "model", "name", "role", "used")
+    __slots__ = ("capacity", "direction", "flows", "holds", "kind", "kv_capacity", "model", "name", "past", "role", "used")
 
     def __init__(self, name: str, kind: str, role: str, direction: str, capacity: float) -> None:
         self.name = name
@@ -65,6 +67,20 @@ class Link:
         self.used = 0.0
         self.flows: dict[Flow, float] = {}
         self.holds = 0
+        self.past: list[tuple[float, float]] = []
+
+    def set_capacity(self, capacity: float, now: float) -> None:
+        """Another bandwidth, bytes/s, from ``now`` on; what of it is left to KV flows is for the network to say."""
+        self.past.append((now, self.capacity))
+        self.capacity = capacity
+
+    def could_carry(self, until_s: float) -> float:
+        """Bytes that it could have carried up to a time."""
+        since_s = size_bytes = 0.0
+        for ended_s, capacity in self.past:
+            size_bytes += capacity * (min(ended_s, until_s) - since_s)
+            since_s = min(ended_s, until_s)
+        return size_bytes + self.capacity * (until_s - since_s)
 
 
 Route = tuple[tuple[Link, float], ...]

@@ -92,9 +92,18 @@ class Network:
         traffic.series.add(traffic.since, now, traffic.rate * (now - traffic.since))
         traffic.since = now
         traffic.rate = rate
+        self._leave_room(links, rate)
+
+    def set_capacity(self, capacity: float, links: Sequence[Link]) -> None:
+        """Change the bandwidth of links that carry no model traffic; KV flows adapt."""
+        for link in links:
+            link.set_capacity(capacity, self._env.now)
+        self._leave_room(links, 0.0)
+
+    def _leave_room(self, links: Sequence[Link], model_rate: float) -> None:
         reached: list[Flow] = []
         for link in links:
-            link.kv_capacity = link.capacity - rate
+            link.kv_capacity = link.capacity - model_rate
             if link.used > link.kv_capacity:
                 reached += link.flows
             elif link.holds:

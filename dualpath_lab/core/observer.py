@@ -37,16 +37,17 @@ def utilization(simulation: Simulation, first_bin: int = 0) -> dict[Family, Floa
     window = _Window(first_bin, int(simulation.now / BIN_S), simulation.now)
     network = simulation.network
     carried: dict[Family, Floats] = defaultdict(window.zeros)
-    capacity: dict[Family, float] = defaultdict(float)
+    capacity: dict[Family, Floats | float] = defaultdict(float)
     for link in simulation.cluster.links():
         kv = _family(link, "kv")
         carried[kv] += network.carried.values(link, window.first, window.last)
-        capacity[kv] += link.capacity
+        link_capacity = window.capacity(link)
+        capacity[kv] = capacity[kv] + link_capacity
         if link.model:
             model = _family(link, "model")
             carried[model] += link.model.series.values(window.first, window.last)
             carried[model] += window.spread(link.model.since, link.model.rate)
-            capacity[model] += link.capacity
+            capacity[model] = capacity[model] + link_capacity
     for flow in network.active:
         per_rate = window.spread(flow.since, flow.rate)
         for link, share in flow.route:
@@ -102,6 +103,13 @@ class _Window:
         self.last = max(first, last)
         self._starts = np.arange(self.first, self.last) * BIN_S
         self._now = now
+
+    def capacity(self, link: Link) -> Floats | float:
+        """Mean bandwidth of a link in each bin."""
+        if not link.past:
+            return link.capacity
+        carriable = [link.could_carry(edge_s) for edge_s in np.arange(self.first, self.last + 1) * BIN_S]
+        return np.diff(carriable) / BIN_S
 
     def zeros(self) -> Floats:
         return np.zeros(self.last - self.first)

@@ -62,11 +62,21 @@ class PrefillGroup(EngineGroup):
         self._wake = Alarm(env, self._start_forward)
         self._woken = False
         self._exchanged = Alarm(env, lambda: self._set_traffic(0.0))
+        self._exchanged_at = 0.0
         self.running = False
         self.forwards = 0
         self.attention_imbalance = 0.0
         self.compute = Series()
         self.log = ForwardLog()
+
+    def change_exchange(self, compute_bytes_per_s: float, model_share: float | None) -> None:
+        """See :meth:`EngineGroup.change_exchange`; the exchange under way ends when it would have."""
+        now = self._env.now
+        if now >= self._exchanged_at:
+            self._tokens_per_s = 0.0
+        super().change_exchange(compute_bytes_per_s, model_share)
+        if self.traffic.rate:
+            self._exchanged.set(self._exchanged_at - now)
 
     def wake(self) -> None:
         """Start a forward, once everything else that happens at this moment has happened, unless one runs."""
@@ -113,6 +123,7 @@ class PrefillGroup(EngineGroup):
         tokens_each = tokens / engines
         compute_s = max(self._overhead_s + slowest_s + linear_s, self._exchange.least_s(tokens_each))
         self._set_traffic(tokens_each / compute_s)
+        self._exchanged_at = now + compute_s
         if self.traffic.rate:
             self._exchanged.set(compute_s)
         self.forwards += 1

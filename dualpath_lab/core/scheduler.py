@@ -39,6 +39,9 @@ class Scheduler(Protocol):
     def turn_ended(self, turn: Turn) -> None:
         """The turn is over, and its decode engine's HBM is free; its group's leader asks for work."""
 
+    def storage_changed(self, alpha_tokens: float) -> None:
+        """Storage has become faster or slower: a read queue is long from another length on."""
+
 
 class RoundRobin:
     """Engines in turn, whatever their load; with ``both_sides`` the read side alternates too.
@@ -87,6 +90,9 @@ class RoundRobin:
 
     def turn_ended(self, turn: Turn) -> None:
         """Nothing: the engine's memory serves those who wait."""
+
+    def storage_changed(self, alpha_tokens: float) -> None:
+        """Nothing: it looks at no queue."""
 
 
 def read_on_prefill_side(turn: Turn) -> None:
@@ -169,6 +175,10 @@ class Adaptive:
         self._placed_tokens[group] -= turn.tokens
         self._free_bytes[group] += turn.hbm_bytes
         self._assign_decode(group)
+
+    def storage_changed(self, alpha_tokens: float) -> None:
+        """Turns placed from now on see it."""
+        self._alpha = alpha_tokens
 
     def _assign_prefill(self, group: int) -> bool:
         """Whether the queue ran out before the group's engines did."""

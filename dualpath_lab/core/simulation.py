@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from math import inf
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from simpy import Environment
-from simpy.events import Event
 
 from dualpath_lab import calibration
-from dualpath_lab.core.alarm import Alarm
+from dualpath_lab.core.alarm import Alarm, call_later
+from dualpath_lab.core.arrivals import Arrivals
 from dualpath_lab.core.cluster import Cluster
+from dualpath_lab.core.live_change import changed, hit_rate_of
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.prefill import PrefillGroup
 from dualpath_lab.core.recorder import TurnLog
-from dualpath_lab.core.systems import make_batching, make_loader, make_scheduler, mechanisms
+from dualpath_lab.core.systems import long_queue_tokens, make_batching, make_loader, make_scheduler, mechanisms
 from dualpath_lab.core.turn import Turn, hit_tokens
 from dualpath_lab.models import Model, load_model
 from dualpath_lab.scenario import Scenario, ScenarioError
@@ -83,7 +85,7 @@ class Simulation:
         self.workload, arrivals = build_workload(scenario.workload, scenario.seed)
         self._context, self._append = self.workload.context.data, self.workload.append.data
         self._generate, self._gap_s = self.workload.generate.data, self.workload.gap_s.data
-        self._hit_rate = 1.0 if scenario.workload.hit_rate is None else scenario.workload.hit_rate
+        self._hit_rate = hit_rate_of(scenario)
         self.log = TurnLog()
         self.now = 0.0
         self.events = 0
@@ -112,9 +114,7 @@ class Simulation:
         for decode_group in self.cluster.decode_groups:
             decode_group.loader = self._loader
             decode_group.turn_ended = self._turn_ended
-        for agent, arrival_s in enumerate(arrivals):
-            first_row = int(self.workload.first_turn[agent])
-            self._env.timeout(float(arrival_s)).callbacks.append(partial(self._submit, agent, first_row, None))
+        self._arrivals = Arrivals(self._env, arrivals, lambda agent: self._submit(agent, int(self.workload.first_turn[agent])))
 
     @property
     def finished(self) -> bool:
@@ -135,6 +135,42 @@ class Simulation:
             env.step()
             self.events += 1
         self.now = env.now if self.agents_finished == agents else until
+
+    def change(self, values: Mapping[str, Any]) -> None:
+        """Go on with other settings; what they were acted up to :attr:`now`.
+
+        Bandwidths and the share of model traffic act on everything that moves; the hit rate on turns submitted from now on; the arrival
+        rate on agents still to come, whose remaining gaps shrink or stretch with it. A setting that stays as it is changes nothing.
+
+        Parameters
+        ----------
+        values : mapping
+            Scenario keys of :data:`live_change.CHANGEABLE` with their new values.
+
+        Raises
+        ------
+        ScenarioError
+            If a key or value is not allowed, or can't be changed while a run goes on.
+        """
+        before, after = self.scenario, changed(self.scenario, values)
+        if after == before:
+            return
+        self._bring_clock_to_now()
+        self.scenario = after
+        self._hit_rate = hit_rate_of(after)
+        self.cluster.change_links(before, after)
+        self.scheduler.storage_changed(long_queue_tokens(after.cluster.storage_bytes_per_s / self.model.kv_bytes_per_token))
+        if after.workload.arrival_rate and before.workload.arrival_rate:
+            self._arrivals.stretch(before.workload.arrival_rate / after.workload.arrival_rate)
+
+    def _bring_clock_to_now(self) -> None:
+        """The clock of the events stands at the last one."""
+        self.advance(0.0)
+        reached: list[None] = []
+        call_later(self._env, max(self.now - self._env.now, 0.0), lambda: reached.append(None))
+        while not reached:
+            self._env.step()
+            self.events += 1
 
     def run(self) -> None:
         """Simulate to the end."""
@@ -160,7 +196,7 @@ class Simulation:
         """How long, s, each turn without a first token has waited for it, the longest first."""
         return [self.now - turn.submitted for turn in self._under_way if turn.first_token == 0]
 
-    def _submit(self, agent: int, row: int, previous: Turn | None = None, _: Event | None = None) -> None:
+    def _submit(self, agent: int, row: int, previous: Turn | None = None) -> None:
         context, append = self._context[row], self._append[row]
         hit = hit_tokens(context, append, self._hit_rate)
         turn = Turn(agent, row, hit, context + append - hit, self._generate[row], self.model.kv_bytes_per_token)

@@ -99,5 +99,9 @@ def make_scheduler(chosen: Mechanisms, cluster: Cluster, place: Place, read_toke
         return RoundRobin(cluster, place, chosen.dual_path)
     two_sided = split_read if chosen.split else read_on_shorter_queue
     choose_side = two_sided if chosen.dual_path else read_on_prefill_side
-    alpha_tokens, beta_tokens = calibration.ALPHA_S * read_tokens_per_s, calibration.BETA_S * prefill_tokens_per_s
-    return Adaptive(cluster, place, choose_side, alpha_tokens, beta_tokens)
+    return Adaptive(cluster, place, choose_side, long_queue_tokens(read_tokens_per_s), calibration.BETA_S * prefill_tokens_per_s)
+
+
+def long_queue_tokens(read_tokens_per_s: float) -> float:
+    """The scheduler's alpha: from where on a read queue is long, for a storage NIC that reads so many tokens/s."""
+    return calibration.ALPHA_S * read_tokens_per_s

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from dualpath_lab.dashboards.race import RECENT_BINS, Frame, SideFrame
+from dualpath_lab.dashboards.frames import RECENT_BINS, Frame, SideFrame
 from dualpath_lab.dashboards.style import NOTHING, STRUCTURE, duration, percent, ratio, three_digits
 
 STAR = '<span class="star" title="Look here first">★</span>'
@@ -42,8 +42,10 @@ def card(label: str, side: SideFrame, speedup: float | None = None) -> str:
     )
 
 
-def clock(frame: Frame, asked: float, reached: float | None) -> str:
+def clock(frame: Frame, asked: float, reached: float | None, past: bool = False) -> str:
     """Simulated time and speed; the speed reached where it falls short of what was asked."""
+    if past:
+        return f'<div class="clock"><b>t = {frame.time_s:,.0f} s</b> <span class="quiet pace">history</span></div>'
     short = reached is not None and reached < 0.85 * asked
     pace = f"only ×{three_digits(reached)} reached" if reached is not None and short else ""
     return f'<div class="clock"><b>t = {frame.time_s:,.0f} s</b> <span class="quiet pace">{pace}</span></div>'

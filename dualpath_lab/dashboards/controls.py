@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import panel_material_ui as pmui
@@ -17,8 +17,8 @@ class Controls:
     Parameters
     ----------
     state : LinkedState
-    effect : str
-        What every change does, in a sentence.
+    effect : str or callable
+        What every change does, in a sentence; or a function from a parameter to what its change does.
     none_means : mapping
         What the None of a parameter means that may be None.
     first : mapping
@@ -26,7 +26,11 @@ class Controls:
     """
 
     def __init__(
-        self, state: LinkedState, effect: str, none_means: Mapping[str, str] | None = None, first: Mapping[str, Any] | None = None
+        self,
+        state: LinkedState,
+        effect: str | Callable[[str], str],
+        none_means: Mapping[str, str] | None = None,
+        first: Mapping[str, Any] | None = None,
     ) -> None:
         self._state = state
         self._effect = effect
@@ -49,8 +53,22 @@ class Controls:
             margin=(4, 22, 2, 16),
             size="small",
         )
-        slider.param.watch(lambda event: self._state.param.update({name: event.new}), when)
-        self._state.param.watch(lambda event: event.new is None or slider.param.update(value=event.new), name)
+        moving = False
+
+        def moved(event: param.parameterized.Event) -> None:
+            nonlocal moving
+            moving = True
+            try:
+                self._state.param.update({name: event.new})
+            finally:
+                moving = False
+
+        def changed(event: param.parameterized.Event) -> None:
+            if event.new is not None and not moving:  # else it may have been moved further meanwhile
+                slider.value = event.new
+
+        slider.param.watch(moved, when)
+        self._state.param.watch(changed, name)
         return slider
 
     def select(self, name: str) -> Any:
@@ -103,7 +121,8 @@ class Controls:
             default = self._none_means[name]
         else:
             default = f"{parameter.default:g} {units[name]}" if name in units else str(parameter.default)
-        return f"{parameter.doc} Default: {default}. {self._effect}"
+        effect = self._effect if isinstance(self._effect, str) else self._effect(name)
+        return f"{parameter.doc} Default: {default}. {effect}"
 
 
 def title(text: str) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import pi
 from typing import Any, NamedTuple
 
 import numpy as np
 import panel as pn
 from bokeh.events import DoubleTap
 from bokeh.models import BasicTicker, ColumnDataSource, CrosshairTool, CustomJS, HoverTool, Range1d
-from bokeh.models.annotations import Span
+from bokeh.models.annotations import LabelSet, Span
 from bokeh.plotting import figure
 
 from dualpath_lab.dashboards.race import CURVES, Race
@@ -97,11 +98,16 @@ class Curves:
         A row for every few bins: ``t`` in s, and ``a_<curve>``, ``b_<curve>`` in the unit of the figure.
     figures : list of figure
         One for each of ``PLOTS``, on one time axis with one crosshair.
+    changes : ColumnDataSource
+        When settings changed while the runs went on, and what: a vertical line in each figure.
     root : panel layout
     """
 
     def __init__(self) -> None:
         self.source = ColumnDataSource(_no_rows())
+        self.changes = ColumnDataSource({"t": [], "words": []})
+        self._changes: list[tuple[float, str]] = []
+        self._cursor = ColumnDataSource({"t": []})
         self._stride = 1
         self._end_s = SHORTEST_S
         self._time_range = Range1d(start=0, end=SHORTEST_S, reset_start=0, reset_end=SHORTEST_S)
@@ -130,11 +136,31 @@ class Curves:
                 self.source.stream(rows)
         self._stretch(race.time_s)
 
+    def mark(self, race: Race) -> None:
+        """Show when what changed."""
+        self._changes = list(race.changes)
+        self._show_changes()
+
+    def _show_changes(self) -> None:
+        """Of changes close together only the last has room for its words."""
+        times = [time_s for time_s, _ in self._changes]
+        gaps = np.diff([*times, np.inf])
+        words = [text if gap > _ROOM_FOR_WORDS * self._end_s else "" for (_, text), gap in zip(self._changes, gaps, strict=True)]
+        self.changes.data = {"t": times, "words": words}
+
+    def point_at(self, time_s: float | None) -> None:
+        """Draw a line at a time of the past, or none."""
+        times = [] if time_s is None else [time_s]
+        if self._cursor.data["t"] != times:
+            self._cursor.data = {"t": times}
+
     def restart(self, race: Race) -> None:
         """Show another race from its beginning."""
         self._stride = 1
         self.source.data = _rows(race, 0, 1)
+        self.point_at(None)
         self._set_end(SHORTEST_S)
+        self.mark(race)
         for plot, plotted in zip(PLOTS, self.figures, strict=True):
             plotted.y_range.end = _least_top(plot)
         self._stretch(race.time_s)
@@ -142,6 +168,7 @@ class Curves:
     def _stretch(self, time_s: float) -> None:
         if time_s > self._end_s:
             self._set_end(step_above(time_s))
+            self._show_changes()
         data = self.source.data
         for plot, plotted in zip(PLOTS, self.figures, strict=True):
             if plot.top is None:
@@ -186,6 +213,9 @@ class Curves:
         ]
         if plot.limit:
             plotted.add_layout(Span(location=plot.limit[1], dimension="width", line_color=STRUCTURE, line_width=1.2, line_dash="dotted"))
+        plotted.vspan(x="t", source=self.changes, line_color=STRUCTURE, line_width=1.5, line_dash="dashdot", name="change")
+        plotted.vspan(x="t", source=self._cursor, line_color=STRUCTURE, line_width=3, line_alpha=0.8, name="cursor")
+        plotted.add_layout(LabelSet(source=self.changes, **_CHANGE_WORDS))
         tips = [(f"{side.upper()} {line.label}", f"@{side}_{line.curve}{{0,0.[00]}}") for line in plot.lines for side in DASHES]
         plotted.add_tools(
             CrosshairTool(overlay=self._crosshair),
@@ -199,6 +229,20 @@ class Curves:
         return plotted
 
 
+_ROOM_FOR_WORDS = 0.05
+"""What words along a line need, as a share of the time axis."""
+_CHANGE_WORDS: dict[str, Any] = {
+    "x": "t",
+    "y": 4,
+    "y_units": "screen",
+    "text": "words",
+    "angle": pi / 2,
+    "text_baseline": "top",
+    "x_offset": 3,
+    "text_font_size": "10px",
+    "text_line_height": 1.1,
+    "text_color": STRUCTURE,
+}
 _SHOW_ALL = "shown.setv({start: shown.reset_start, end: shown.reset_end})"
 _GRID = """
 :host {

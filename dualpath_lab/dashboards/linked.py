@@ -81,10 +81,12 @@ class LinkedState(param.Parameterized):
     def differences(self, before: Mapping[str, Any], names: Iterable[str]) -> str:
         """Say which of ``names`` are not as ``before``: each label with old -> new."""
         return ", ".join(
-            f"{self.param[name].label} {_text(before[name])} → {_text(getattr(self, name))}"
-            for name in names
-            if getattr(self, name) != before[name]
+            f"{self.param[name].label} {self.old_and_new(before, name)}" for name in names if getattr(self, name) != before[name]
         )
+
+    def old_and_new(self, before: Mapping[str, Any], name: str) -> str:
+        """One value as it was and as it is."""
+        return f"{_text(before[name])} → {_text(getattr(self, name))}"
 
     def _value(self, name: str, text: str) -> Any:
         """Read one value of a link, by the rules of YAML as for ``--set``."""

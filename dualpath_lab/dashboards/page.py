@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import panel as pn
-import panel_material_ui as pmui
 from panel.io.callbacks import PeriodicCallback
 
 from dualpath_lab.dashboards import cards
 from dualpath_lab.dashboards.cluster_frame import cluster_frame
 from dualpath_lab.dashboards.cluster_view import ClusterView
 from dualpath_lab.dashboards.curves import Curves
+from dualpath_lab.dashboards.keyboard import Keyboard
 from dualpath_lab.dashboards.player import FRAME_S, Player
 from dualpath_lab.dashboards.race import Race
+from dualpath_lab.dashboards.seen import Seen
 from dualpath_lab.dashboards.shell import PAIR, build, keep_in_link, together
 from dualpath_lab.dashboards.sidebar import Sidebar
-from dualpath_lab.dashboards.state import RESTARTING, SPEEDS, LabState, changes
+from dualpath_lab.dashboards.state import SETTINGS, LabState, changes, live_values, mark
 from dualpath_lab.dashboards.style import CSS
+from dualpath_lab.dashboards.transport import Transport
 from dualpath_lab.dashboards.viewport import Viewport
 from dualpath_lab.scenario import ScenarioError
 
@@ -37,32 +39,20 @@ class LivePage:
         self.state = state
         self.player = Player()
         self._frames = 0
-        self._shown = {name: getattr(state, name) for name in RESTARTING}
+        self._at_bin: int | None = None
+        self._settings = {name: getattr(state, name) for name in SETTINGS}
         self.curves = Curves()
         self.sidebar = Sidebar(state)
         self._cards = [pn.pane.HTML("", sizing_mode="stretch_width", margin=0, stylesheets=[CSS]) for _ in "ab"]
         self._pictures = [ClusterView(label=side) for side in "AB"]
-        self._clock = pn.pane.HTML("", margin=(10, 6), stylesheets=[CSS])
-        self._notice = pn.pane.HTML("", margin=(4, 6), min_width=260, styles={"flex": "1 1 260px"}, stylesheets=[CSS])
-        self._play = pmui.Button(label="Pause", icon="pause", size="small", margin=4, width=104)
-        self._reset = pmui.Button(label="Reset", icon="replay", variant="outlined", size="small", margin=4, width=104)
-        self._speed = pmui.Select(
-            label="Speed",
-            options={f"×{speed}": speed for speed in SPEEDS},
-            value=state.speed,
-            description=f"{state.param['speed'].doc} Default: ×20. Acts at once.",
-            size="small",
-            width=120,
-            margin=(4, 8),
-        )
+        self._seen = Seen()
+        self.transport = Transport(state)
         self._viewport = Viewport()
+        self._keyboard = Keyboard(self._pressed, self._copied)
         self.root = self._page()
-        self._play.on_click(self._toggle)
-        self._reset.on_click(lambda _: self._start("Both runs began anew."))
-        self._speed.param.watch(lambda event: state.param.update(speed=event.new), "value")
+        self._connect()
         self._viewport.param.watch(lambda _: pn.state.onload(self._fold), "narrow")  # what is changed before the page is loaded gets lost
-        state.param.watch(lambda event: self._speed.param.update(value=event.new), "speed")
-        state.param.watch(self._changed, list(RESTARTING))
+        state.param.watch(self._changed, list(SETTINGS))
         self._start()
         if problems:
             self._say(" ".join(problems), "warning")
@@ -80,6 +70,15 @@ class LivePage:
                 self._finish()
             elif self._frames % TEXT_EVERY == 0:
                 self._show_text()
+
+    def _connect(self) -> None:
+        transport = self.transport
+        transport.play.on_click(lambda _: self._toggle())
+        transport.step.on_click(lambda _: self._step())
+        transport.reset.on_click(lambda _: self._reset())
+        transport.live.on_click(lambda _: self._show_bin(None))
+        transport.share.on_click(lambda _: self._keyboard.copy_link(self.state.to_query()))
+        transport.on_scrub(self._show_bin)
 
     def stop(self) -> None:
         """Let go of everything that runs."""
@@ -102,6 +101,8 @@ class LivePage:
             self.sidebar.message.visible = False
             self.player.race = race
             self.curves.restart(race)
+            self._seen.clear()
+            self._at_bin = None
             self._run(True)
             self._show_text()
             self._say(notice)
@@ -115,19 +116,75 @@ class LivePage:
         self._say(f"Not run: {sentence}{before}", "error")
 
     def _changed(self, *_: Any) -> None:
-        notice = f"Began anew with {changes(self._shown, self.state)}."
-        self._shown = {name: getattr(self.state, name) for name in RESTARTING}
+        before, words = self._settings, changes(self._settings, self.state)
+        self._settings = {name: getattr(self.state, name) for name in SETTINGS}
         if self._viewport.narrow:
             self.root.sidebar_open = False
-        self._start(notice)
+        race, values = self.player.race, live_values(before, self.state)
+        if race is None or race.finished or values is None or self.sidebar.message.visible:
+            self._start(f"Began anew with {words}.")
+            return
+        with together():
+            race.change(values, mark(before, self.state))
+            self.curves.mark(race)
+            self._say(f"Changed at t = {race.time_s:,.0f} s: {words}. The runs go on.")
 
-    def _toggle(self, _: Any) -> None:
+    def _toggle(self) -> None:
         race = self.player.race
         if race is None or race.finished:
             self._start()
         else:
             self._run(not self.player.playing)
             self._show_text()
+
+    def _reset(self) -> None:
+        self._start("Both runs began anew.")
+
+    def _step(self) -> None:
+        """One second on: of the history if that is shown, else of the runs."""
+        race = self.player.race
+        if race is None:
+            return
+        if self._at_bin is not None:
+            self._show_bin(self._at_bin + 1)
+            return
+        with together():
+            self._run(False)
+            self.player.step_on()
+            self.curves.update(race)
+            if race.finished:
+                self._finish()
+            else:
+                self._show_text()
+
+    def _back(self) -> None:
+        race = self.player.race
+        if race is not None:
+            self._show_bin(max((race.bins if self._at_bin is None else self._at_bin) - 1, 0))
+
+    def _show_bin(self, at_bin: int | None) -> None:
+        """Show the past; or, from its end on, where the runs stand."""
+        race = self.player.race
+        if race is None:
+            return
+        with together():
+            self._at_bin = at_bin if at_bin is not None and at_bin < race.bins else None
+            self.curves.point_at(self._at_bin)
+            self._show_text()
+
+    def _pressed(self, key: str) -> None:
+        actions = {
+            " ": self._toggle,
+            "ArrowRight": self._step,
+            "ArrowLeft": self._back,
+            "End": lambda: self._show_bin(None),
+            "r": self._reset,
+            "?": self.transport.toggle_keys,
+        }
+        actions[key]()
+
+    def _copied(self, done: bool, link: str) -> None:
+        self._say("The link to these settings is copied." if done else f"The browser does not let the page copy; the link is {link}")
 
     def _run(self, playing: bool) -> None:
         if playing:
@@ -136,7 +193,7 @@ class LivePage:
             self.player.pause()
         for picture in self._pictures:
             picture.playing = playing
-        self._play.param.update(label="Pause" if playing else "Play", icon="pause" if playing else "play_arrow")
+        self.transport.show_playing(playing)
 
     def _finish(self) -> None:
         race = self.player.race
@@ -148,31 +205,25 @@ class LivePage:
     def _show_text(self) -> None:
         race = self.player.race
         assert race is not None  # shown only once there is one
-        frame = race.frame()
+        frame = race.frame(self._at_bin)
         self._cards[0].object = cards.card("A", frame.a)
         self._cards[1].object = cards.card("B", frame.b, frame.speedup)
-        for picture, side in zip(self._pictures, (race.a, race.b), strict=True):
-            picture.draw(cluster_frame(side.simulation))
-        self._clock.object = cards.clock(frame, self.state.speed, self.player.speed_reached if self.player.playing else None)
+        if self._at_bin is None:
+            self._seen.add(race.bins, [cluster_frame(side.simulation) for side in (race.a, race.b)])
+        for picture, drawn in zip(self._pictures, self._seen.at(self._at_bin), strict=True):
+            picture.draw(drawn)
+        reached = self.player.speed_reached if self.player.playing else None
+        self.transport.clock.object = cards.clock(frame, self.state.speed, reached, self._at_bin is not None)
+        self.transport.show_time(race.bins, self._at_bin)
 
     def _say(self, text: str, kind: str = "info") -> None:
-        self._notice.object = cards.notice(text, kind)
+        self.transport.notice.object = cards.notice(text, kind)
 
     def _page(self) -> Any:
-        transport = pn.FlexBox(
-            self._play,
-            self._reset,
-            self._speed,
-            self._clock,
-            self._notice,
-            align_items="center",
-            sizing_mode="stretch_width",
-            margin=0,
-            min_height=62,
-        )
         sides = [pn.Column(*parts, sizing_mode="stretch_width", margin=0) for parts in zip(self._cards, self._pictures, strict=True)]
         both = pn.Column(*sides, sizing_mode="stretch_width", margin=0, stylesheets=[PAIR])
-        main = pn.Column(transport, both, self.curves.root, self._viewport, sizing_mode="stretch_width", margin=(6, 16, 12, 16))
+        unseen = pn.Row(self._viewport, self._keyboard, margin=0)
+        main = pn.Column(self.transport.root, both, self.curves.root, unseen, sizing_mode="stretch_width", margin=(6, 16, 12, 16))
         return build("", self.sidebar.root, main)
 
 

@@ -76,6 +76,12 @@ class Player:
             self._pace.popleft()
         return race.time_s > before
 
+    def step_on(self) -> None:
+        """Advance the race to the next whole bin, whatever the wall clock says, and let time stand still there."""
+        self.pause()
+        if self.race is not None:
+            self.race.advance(BIN_S - self.race.time_s % BIN_S)
+
     @property
     def speed_reached(self) -> float | None:
         """Simulated s a s over the last ``PACE_S``; None until that much has passed or so."""

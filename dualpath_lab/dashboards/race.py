@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cached_property
 from itertools import chain
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from dualpath_lab.core import observer
 from dualpath_lab.core.recorder import BIN_S
 from dualpath_lab.core.simulation import Simulation
+from dualpath_lab.dashboards.frames import RECENT_BINS, Frame, SideFrame
 from dualpath_lab.result import Result, result_of
 from dualpath_lab.scenario import Scenario
 
@@ -21,10 +23,10 @@ Floats = NDArray[np.float64]
 
 TICKS_PER_BIN = 10
 """Steps of the clock in a bin of the recorder; after each the time budget is looked at."""
-RECENT_BINS = 30
-"""Bins over which throughput and TTFT of a running side are taken."""
 SMOOTH_BINS = 10
 """Bins over which curves of latency, and what is busiest now, are averaged."""
+NOTED = ("agents_finished",)
+"""Attributes of a snapshot that the past is told from, read at the end of each bin."""
 
 QUEUES = ("scheduler_queue", "prefill_read_tokens", "decode_read_tokens", "prefill_queue")
 """Attributes of a snapshot that become curves, read at the end of each bin."""
@@ -55,66 +57,13 @@ BUSY = {
 """What can be the bottleneck, and the curves that add up to how busy it is."""
 
 
-@dataclass(frozen=True)
-class SideFrame:
-    """Where one side stands.
-
-    Attributes
-    ----------
-    system : str
-    turns, agents_finished, agents : int
-        Turns and agents done, and agents in all.
-    turns_per_s, ttft_p50_s, ttft_p99_s : float
-        Of the last ``RECENT_BINS``; of the whole run once it has ended. NaN where no turn finished.
-    bottleneck, bottleneck_utilization : str, float
-        What has been busiest lately, and how busy.
-    jct_s : float or None
-        Time at which the last turn finished; None while it runs.
-    """
-
-    system: str
-    turns: int
-    agents_finished: int
-    agents: int
-    turns_per_s: float
-    ttft_p50_s: float
-    ttft_p99_s: float
-    bottleneck: str
-    bottleneck_utilization: float
-    jct_s: float | None
-
-    @property
-    def finished(self) -> bool:
-        """Whether all its agents are done."""
-        return self.jct_s is not None
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Where the race stands: its clock in s, both sides, and how many times faster B is.
-
-    ``speedup`` is the time that A took over the time that B took for as many turns as both have finished by now; so at the end it is
-    the ratio of their JCTs. None until each side has finished as many turns as there are agents.
-    """
-
-    time_s: float
-    a: SideFrame
-    b: SideFrame
-    speedup: float | None
-
-    @property
-    def finished(self) -> bool:
-        """Whether both sides have ended."""
-        return self.a.finished and self.b.finished
-
-
 class Side:
     """One simulation and the curves read from it so far, one value a bin."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.simulation = Simulation(scenario)
         self.bins = 0
-        self._values = {name: array("d") for name in (*CURVES, "turns", "prefill_compute")}
+        self._values = {name: array("d") for name in (*CURVES, *NOTED, "turns", "prefill_compute")}
         self._wall_s = 0.0
 
     def advance_to(self, time_s: float) -> None:
@@ -127,7 +76,7 @@ class Side:
         self._wall_s += perf_counter() - started
         if time_s % BIN_S == 0:
             snapshot = simulation.snapshot()
-            for name in QUEUES:
+            for name in (*QUEUES, *NOTED):
                 self._values[name].append(getattr(snapshot, name))
 
     def read(self) -> None:
@@ -166,6 +115,10 @@ class Side:
         smooth[ended] = np.nan
         return smooth[first - start :]
 
+    def turns_by(self, time_s: float) -> int:
+        """Turns that had finished by a time."""
+        return int(np.searchsorted(np.asarray(self.simulation.log.times["finished"]), time_s, side="right"))
+
     def time_of_turn(self, number: int) -> float:
         """Time in s at which the ``number``-th turn finished."""
         return self.simulation.log.times["finished"][number - 1]
@@ -175,33 +128,39 @@ class Side:
         """The finished run's result, the same as of an unwatched one."""
         return result_of(self.simulation, self._wall_s)
 
-    def frame(self) -> SideFrame:
-        """Where the side stands now."""
+    def frame(self, at_bin: int | None = None) -> SideFrame:
+        """Where the side stands now, or stood after so many bins: told from its log and curves."""
         simulation = self.simulation
-        now, turns = simulation.now, len(simulation.log)
-        since_s = 0.0 if simulation.finished else max(now - RECENT_BINS * BIN_S, 0.0)
-        first = int(np.searchsorted(np.asarray(simulation.log.times["finished"]), since_s))
-        recent = simulation.log.columns(first)["ttft"]
+        past = at_bin is not None and at_bin * BIN_S < simulation.now
+        now = at_bin * BIN_S if at_bin is not None and past else simulation.now
+        bins = int(now / BIN_S) if past else self.bins
+        ended = simulation.finished and not past
+        since_s = 0.0 if ended else max(now - RECENT_BINS * BIN_S, 0.0)
+        times = simulation.log.times
+        first = int(np.searchsorted(np.asarray(times["finished"]), since_s))
+        turns = self.turns_by(now)
+        recent = np.array(times["first_token"][first:turns]) - np.array(times["submitted"][first:turns])
         p50, p99 = np.percentile(recent, [50, 99]) if len(recent) else (np.nan, np.nan)
-        bottleneck, utilization = self._bottleneck()
+        first_bin = 0 if ended else max(bins - SMOOTH_BINS, 0)
+        bottleneck, utilization = self._bottleneck(first_bin, bins)
+        agents_then = int(self._values["agents_finished"][bins - 1]) if past and bins else 0
         return SideFrame(
             system=simulation.scenario.system,
             turns=turns,
-            agents_finished=simulation.agents_finished,
+            agents_finished=agents_then if past else simulation.agents_finished,
             agents=simulation.workload.trajectories,
             turns_per_s=len(recent) / (now - since_s) if now > since_s else np.nan,
             ttft_p50_s=float(p50),
             ttft_p99_s=float(p99),
             bottleneck=bottleneck,
             bottleneck_utilization=utilization,
-            jct_s=self.result.values["jct_s"] if simulation.finished else None,
+            jct_s=self.result.values["jct_s"] if ended else None,
         )
 
-    def _bottleneck(self) -> tuple[str, float]:
-        first = 0 if self.simulation.finished else max(self.bins - SMOOTH_BINS, 0)
-        if first == self.bins:
+    def _bottleneck(self, first: int, last: int) -> tuple[str, float]:
+        if first == last:
             return "", 0.0
-        means = {name: float(self._raw(name, first, self.bins).mean()) for name in chain.from_iterable(BUSY.values())}
+        means = {name: float(self._raw(name, first, last).mean()) for name in chain.from_iterable(BUSY.values())}
         busy = {resource: sum(means[name] for name in names) for resource, names in BUSY.items()}
         return max(busy.items(), key=lambda item: item[1])
 
@@ -214,6 +173,12 @@ class Race:
     a, b : Scenario
         Alike but for the system, so that both replay the same turns.
 
+    Attributes
+    ----------
+    a, b : Side
+    changes : list of (float, str)
+        Time in s of each change of settings, and what it was.
+
     Raises
     ------
     ScenarioError
@@ -223,6 +188,7 @@ class Race:
     def __init__(self, a: Scenario, b: Scenario) -> None:
         self.a = Side(a)
         self.b = Side(b)
+        self.changes: list[tuple[float, str]] = []
         self._ticks = 0
 
     @property
@@ -254,6 +220,26 @@ class Race:
         self.a.read()
         self.b.read()
 
+    def change(self, values: Mapping[str, Any], words: str) -> None:
+        """Go on with other settings; a side that has ended stays as it is.
+
+        Parameters
+        ----------
+        values : mapping
+            Scenario keys with their new values; see :meth:`Simulation.change`.
+        words : str
+            What changes.
+
+        Raises
+        ------
+        ScenarioError
+            If that is not allowed; nothing has changed then.
+        """
+        for side in (self.a, self.b):
+            if not side.simulation.finished:
+                side.simulation.change(values)
+        self.changes.append((self.time_s, words))
+
     def rows(self, first: int, stride: int = 1) -> dict[str, Floats]:
         """All curves of both sides, ``stride`` bins to a row, from row ``first`` to the last that is over.
 
@@ -269,14 +255,14 @@ class Race:
                 rows[f"{label}_{name}"] = _mean_of_known(side.curve(name, first * stride, last * stride).reshape(-1, stride))
         return rows
 
-    def frame(self) -> Frame:
-        """Where the race stands now; nothing in it changes later."""
-        a, b = self.a.frame(), self.b.frame()
+    def frame(self, at_bin: int | None = None) -> Frame:
+        """Where the race stands now, or stood after so many bins; nothing in it changes later."""
+        a, b = self.a.frame(at_bin), self.b.frame(at_bin)
         turns = min(a.turns, b.turns)
         speedup = None
         if turns >= a.agents:
             speedup = self.a.time_of_turn(turns) / self.b.time_of_turn(turns)
-        return Frame(self.time_s, a, b, speedup)
+        return Frame(self.time_s if at_bin is None else at_bin * BIN_S, a, b, speedup)
 
 
 def _trailing(values: Floats, width: int) -> Floats:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import param
 
+from dualpath_lab.core.live_change import CHANGEABLE
 from dualpath_lab.dashboards.linked import LinkedState
 from dualpath_lab.models import PRESETS
 from dualpath_lab.scenario import SYSTEMS, Scenario, ScenarioError
@@ -32,12 +33,15 @@ KEYS = {
     "agents": "workload.agents",
     "arrival_rate": "workload.arrival_rate",
     "hit_rate": "workload.hit_rate",
+    "model_share": "traffic.model_share",
     "speed": "speed",
 }
 """Parameter -> key in the link; scenario keys wherever there is one."""
 SCENARIO_KEYS = {name: key for name, key in KEYS.items() if "." in key or key == "model"}
-RESTARTING = tuple(name for name in KEYS if name != "speed")
-"""Parameters that both runs begin anew for."""
+SETTINGS = tuple(name for name in KEYS if name != "speed")
+"""Parameters that the runs are of."""
+LIVE = tuple(name for name in SETTINGS if KEYS[name] in CHANGEABLE)
+"""Those of them that act on runs under way; for the others both runs begin anew."""
 UNITS = {
     "prefill_nodes": "nodes",
     "decode_nodes": "nodes",
@@ -48,6 +52,14 @@ UNITS = {
     "speed": "simulated s per s",
 }
 """Units of the parameters that have one."""
+_SHORT = {
+    "storage_gbps": "Storage",
+    "compute_gbps": "Compute",
+    "arrival_rate": "Arrivals",
+    "hit_rate": "Hit rate",
+    "model_share": "VL share",
+}
+"""What a change of a live parameter is called in a plot."""
 
 
 class LabState(LinkedState):
@@ -100,6 +112,14 @@ class LabState(LinkedState):
         label="Hit rate",
         doc="Part of each turn's context whose KV-cache storage still has; the rest is computed again.",
     )
+    model_share = param.Number(
+        default=None,
+        bounds=(0, 0.99),
+        step=0.01,
+        allow_None=True,
+        label="VL share of model traffic",
+        doc="Part of each compute NIC that the virtual lane of the model's own traffic takes while engines run.",
+    )
     speed: Any = param.Selector(default=20, objects=list(SPEEDS), label="Speed", doc="Simulated seconds that pass in a second of yours.")
 
     def __init__(self, **values: Any) -> None:
@@ -123,7 +143,25 @@ class LabState(LinkedState):
 
 def changes(before: Mapping[str, Any], state: LabState) -> str:
     """Say what is different from ``before``: each label with old -> new."""
-    return state.differences(before, RESTARTING)
+    return state.differences(before, SETTINGS)
+
+
+def mark(before: Mapping[str, Any], state: LabState) -> str:
+    """What is different from ``before`` in few words, for a mark in a plot: a line for each, with its unit."""
+    different = [name for name in LIVE if getattr(state, name) != before[name]]
+    return "\n".join(f"{_SHORT[name]} {state.old_and_new(before, name)} {UNITS.get(name, '')}".rstrip() for name in different)
+
+
+def live_values(before: Mapping[str, Any], state: LabState) -> dict[str, Any] | None:
+    """What is different from ``before``, by scenario key; None if runs under way can't take it.
+
+    Agents that start all at once and agents that arrive at a rate are two different runs.
+    """
+    different = [name for name in SETTINGS if getattr(state, name) != before[name]]
+    begins_or_ends = (state.arrival_rate is None) != (before["arrival_rate"] is None)
+    if begins_or_ends or not set(different) <= set(LIVE):
+        return None
+    return {KEYS[name]: getattr(state, name) for name in different}
 
 
 @cache

@@ -89,6 +89,7 @@ CSS = """
 .meter i { display: block; height: 100%; border-radius: 3px; background: currentColor; opacity: 0.65; }
 .clock { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .clock b { display: inline-block; min-width: 5.6em; font-weight: 500; font-size: 15px; }
+.keys th { padding: 2px 14px 2px 0; text-align: left; white-space: nowrap; }
 .quiet { opacity: 0.75; font-size: 12px; }
 .notice { border-left: 4px solid #78868F; padding: 2px 0 2px 10px; }
 .notice.warning { border-left-color: #E69F00; }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
@@ -24,20 +26,101 @@ def test_it_opens_running_and_the_wall_shows(lab: str, watched: Watched) -> None
     assert watched.page.locator(".bk-Figure").count() == 9
 
 
-def test_sliders_restart_both_runs_and_change_the_curves(lab: str, watched: Watched) -> None:
+def test_node_sliders_restart_both_runs(lab: str, watched: Watched) -> None:
     watched.open(lab).grown_beyond(40)
-    before = watched.curves()
     watched.slide("Prefill nodes P", "ArrowRight")
     expect(watched.page.get_by_role("status")).to_contain_text("Prefill nodes P 1 → 2")
     watched.page.wait_for_function("() => location.search.includes('cluster.prefill_nodes=2')")
     assert watched.curves()["end"] < 40
     expect(watched.page.locator(".ratio")).to_contain_text("P:D 1:1")
+
+
+MARKS = """() => {
+  for (const document of Bokeh.documents)
+    for (const model of document._all_models.values())
+      if (model.type == "ColumnDataSource" && model.data.words !== undefined)
+        return Array.from(model.data.t).map((t, row) => [t, model.data.words[row]])
+}"""
+
+
+def test_a_bandwidth_changes_runs_under_way_and_is_marked(lab: str, watched: Watched) -> None:
+    watched.open(lab).grown_beyond(40)
+    before = watched.curves()
+    assert watched.page.evaluate(MARKS) == []
     watched.slide("Storage bandwidth", "End")
-    expect(watched.page.get_by_role("status")).to_contain_text("Storage bandwidth 400 → 1600")
+    expect(watched.page.get_by_role("status")).to_contain_text("Storage bandwidth 400 → 1600. The runs go on.")
     expect(watched.page.locator(".ratio")).to_contain_text("will choke")
-    watched.grown_beyond(40)
+    ((time_s, words),) = watched.page.evaluate(MARKS)
+    assert time_s >= before["end"] - 1
+    assert words == "Storage 400 → 1600 Gb/s"
+    watched.grown_beyond(3 * time_s)
     after = watched.curves()
-    assert after["a_prefill_snic"] < before["a_prefill_snic"] / 2, "eight times the bandwidth has room to spare"
+    assert after["rows"] > before["rows"], "the clock went on"
+    assert after["b_decode_snic"] < 0.85 * before["b_decode_snic"], "with four times the bandwidth less of it is needed"
+
+
+def test_keys_play_step_scrub_and_help(lab: str, watched: Watched) -> None:
+    page = watched.open(lab).page
+    watched.grown_beyond(20)
+    page.keyboard.press(" ")
+    page.get_by_role("button", name="Play").wait_for()
+    page.keyboard.press("ArrowRight")
+    clock = page.locator(".clock")
+    expect(clock).to_contain_text(re.compile(r"t = \d+ s"))
+    page.wait_for_timeout(700)
+    start = watched.curves()["end"]
+    page.keyboard.press("ArrowRight")
+    watched.grown_beyond(start + 0.5)
+    assert watched.curves()["end"] == start + 1
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(clock).to_contain_text("history")
+    expect(clock).to_contain_text(f"t = {start + 1.5 - 2:.0f} s")
+    page.get_by_role("button", name="Live").click()
+    expect(clock).not_to_contain_text("history")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("Play or pause")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.keyboard.press("r")
+    expect(page.get_by_role("status")).to_contain_text("began anew")
+
+
+def test_keys_rest_in_fields(lab: str, watched: Watched) -> None:
+    page = watched.open(lab).page
+    page.get_by_role("slider", name="Decode nodes D").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".ratio")).to_contain_text("P:D 1:3")
+    page.get_by_role("combobox").filter(has_text="paper-64k").focus()
+    page.keyboard.press("r")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.get_by_role("status")).to_contain_text("Decode nodes D 2 → 3")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def test_the_history_is_dragged_back_and_left(lab: str, watched: Watched) -> None:
+    page = watched.open(lab).page
+    watched.grown_beyond(30)
+    watched.slide("History", "Home")
+    expect(page.locator(".clock")).to_contain_text("t = 0 s history")
+    expect(page.locator(".side-a")).to_contain_text("Turns done0")
+    watched.grown_beyond(watched.curves()["end"] + 5)
+    expect(page.locator(".clock")).to_contain_text("t = 0 s history")
+    page.get_by_role("button", name="Live").click()
+    expect(page.locator(".clock")).not_to_contain_text("history")
+
+
+def test_a_preset_sets_everything_and_the_link_carries_it(lab: str, watched: Watched, browser: BrowserContext) -> None:
+    page = watched.open(lab).page
+    page.get_by_role("combobox").filter(has_text="The storage wall").click()
+    page.get_by_role("option", name="Too little hit rate").or_(page.get_by_role("menuitem", name="Too little hit rate")).click()
+    page.wait_for_function("() => location.search.includes('workload.hit_rate=0.2')")
+    expect(page.locator(".sidebar")).to_contain_text("Storage has only a fifth of each context")
+    browser.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("status")).to_contain_text("copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
 
 
 def test_pause_play_and_reset(lab: str, watched: Watched) -> None:

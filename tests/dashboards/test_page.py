@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from dualpath_lab.dashboards.curves import MOST_ROWS, PLOTS, Curves
+from dualpath_lab.dashboards.keyboard import KEYS, keys_html
 from dualpath_lab.dashboards.page import LivePage
 from dualpath_lab.dashboards.race import CURVES, Race
-from dualpath_lab.dashboards.state import LabState
+from dualpath_lab.dashboards.sidebar import effect
+from dualpath_lab.dashboards.state import LIVE, SETTINGS, LabState
 
 QUICK = {"source": "paper-32k", "agents": 8, "speed": 500}
 
@@ -25,7 +27,7 @@ def page() -> Iterator[LivePage]:
 
 
 def text_of(page: LivePage) -> str:
-    return " ".join(str(pane.object) for pane in (*page._cards, page._clock, page._notice))
+    return " ".join(str(pane.object) for pane in (*page._cards, page.transport.clock, page.transport.notice))
 
 
 def test_it_opens_with_curves_and_plays(page: LivePage) -> None:
@@ -68,7 +70,7 @@ def test_the_end_is_told_with_both_jcts_and_the_picture_stays(page: LivePage) ->
     assert frame.finished
     assert "Both runs have ended" in text_of(page)
     assert "whole run" in text_of(page)
-    assert page._play.label == "Play"
+    assert page.transport.play.label == "Play"
     rows = len(page.curves.source.data["t"])
     page.frame()
     assert len(page.curves.source.data["t"]) == rows
@@ -78,18 +80,18 @@ def test_play_after_the_end_begins_anew(page: LivePage) -> None:
     while page.player.playing:
         page.frame()
     ended = page.player.race
-    page._play.clicks += 1
+    page.transport.play.clicks += 1
     assert page.player.playing
     assert page.player.race is not ended
 
 
 def test_pause_freezes_and_reset_restarts(page: LivePage) -> None:
-    page._play.clicks += 1
+    page.transport.play.clicks += 1
     before = list(page.curves.source.data["t"])
     page.frame()
     assert list(page.curves.source.data["t"]) == before
     first = page.player.race
-    page._reset.clicks += 1
+    page.transport.reset.clicks += 1
     assert page.player.playing
     assert page.player.race is not first
 
@@ -108,7 +110,7 @@ def test_the_speed_acts_at_once(page: LivePage) -> None:
     first = page.player.race
     page.state.speed = 5
     assert page.player.race is first
-    assert page._speed.value == 5
+    assert page.transport.speed.value == 5
 
 
 def test_what_is_refused_is_said_beside_the_controls_and_the_picture_stays(page: LivePage) -> None:
@@ -141,3 +143,128 @@ def test_only_the_dashboards_load_the_screen(code: str) -> None:
     check = f"import sys; {code}; sys.exit(any(name in sys.modules for name in ('panel', 'bokeh', 'holoviews', 'panel_material_ui')))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
+
+
+LIVE_CHANGES = {"storage_gbps": 100.0, "compute_gbps": 100.0, "hit_rate": 0.5, "model_share": 0.5}
+
+
+@pytest.mark.parametrize("name", LIVE_CHANGES)
+def test_a_live_change_acts_on_both_runs_and_is_marked(page: LivePage, name: str) -> None:
+    """Mutant: a live setting restarts the runs, reaches one side only, or leaves no mark."""
+    race = page.player.race
+    assert race is not None
+    time_s = race.time_s
+    setattr(page.state, name, LIVE_CHANGES[name])
+    assert page.player.race is race
+    for side in (race.a, race.b):
+        assert side.simulation.scenario == (page.state.scenarios()[0 if side is race.a else 1])
+    assert page.player.playing
+    assert f"Changed at t = {time_s:,.0f} s: {page.state.param[name].label}" in text_of(page)
+    assert list(page.curves.changes.data["t"]) == [time_s]
+    assert f"→ {LIVE_CHANGES[name]:g}" in page.curves.changes.data["words"][0]
+    for figure in page.curves.figures:
+        (marks,) = [renderer for renderer in figure.renderers if renderer.name == "change"]
+        assert marks.data_source is page.curves.changes
+    page.transport.reset.clicks += 1
+    assert list(page.curves.changes.data["t"]) == []
+
+
+def test_a_rate_changes_live_but_to_begin_or_cease_it_restarts() -> None:
+    """Mutant: the page asks a run for what it refuses."""
+    page = LivePage(LabState(**QUICK, arrival_rate=0.5), [])
+    race = page.player.race
+    page.state.arrival_rate = 0.25
+    assert page.player.race is race
+    page.state.arrival_rate = None
+    assert page.player.race is not race
+    assert "Began anew with Arrival rate 0.25 → null" in text_of(page)
+    page.stop()
+
+
+def test_what_is_changed_after_a_refusal_begins_anew(page: LivePage) -> None:
+    """Mutant: a live change acts on the picture of the settings before."""
+    before = page.player.race
+    page.state.model = "llama-70b"
+    page.state.hit_rate = 0.5
+    assert page.player.race is before
+    assert page.sidebar.message.visible
+    page.state.model = "qwen-32b"
+    assert page.player.race is not before
+
+
+def test_every_control_says_whether_it_restarts() -> None:
+    for name in SETTINGS:
+        assert ("at once" in effect(name)) == (name in LIVE), name
+        assert ("Restarts" in effect(name)) == (name not in LIVE), name
+
+
+def test_a_step_is_a_simulated_second_and_pauses(page: LivePage) -> None:
+    """Mutant: a step follows the wall clock, or goes on playing."""
+    race = page.player.race
+    assert race is not None
+    page.transport.step.clicks += 1
+    assert not page.player.playing
+    before = race.time_s
+    assert before == int(before)
+    for seconds in (1, 2, 3):
+        page._pressed("ArrowRight")
+        assert race.time_s == before + seconds
+    assert page.transport.play.label == "Play"
+    assert len(page.curves.source.data["t"]) == race.time_s
+
+
+def test_keys_do_what_their_buttons_do(page: LivePage) -> None:
+    """Mutant: two keys swapped, or one without an action."""
+    first = page.player.race
+    page._pressed(" ")
+    assert not page.player.playing
+    page._pressed(" ")
+    assert page.player.playing
+    page._pressed("ArrowLeft")
+    assert page._at_bin is not None
+    page._pressed("End")
+    assert page._at_bin is None
+    page._pressed("?")
+    assert page.transport._keys.open
+    page._pressed("?")
+    assert not page.transport._keys.open
+    page._pressed("r")
+    assert page.player.race is not first
+    for key, (name, what) in KEYS.items():
+        page._pressed(key)
+        assert f"<kbd>{name}</kbd></th><td>{what}" in keys_html()
+
+
+def test_the_history_is_shown_while_the_runs_go_on_and_left_at_its_end(page: LivePage) -> None:
+    """Mutant: new frames overwrite the past; the cursor stays behind; the slider's own growth counts as a drag."""
+    race = page.player.race
+    assert race is not None
+    page.transport.history.value = 5
+    then = race.frame(5)
+    assert page._at_bin == 5
+    assert "t = 5 s" in text_of(page)
+    assert "history" in text_of(page)
+    assert list(page.curves._cursor.data["t"]) == [5]
+    assert page.transport.live.variant == "contained"
+    for _ in range(12):
+        page.frame()
+    assert race.frame(5) == then
+    assert page._at_bin == page.transport.history.value == 5
+    assert page.transport.history.end == race.bins
+    page._pressed("ArrowRight")
+    assert page._at_bin == 6
+    assert race.bins > 6
+    page.transport.live.clicks += 1
+    assert page._at_bin is None
+    assert page.transport.history.value == race.bins
+    assert list(page.curves._cursor.data["t"]) == []
+    page.transport.history.value = 3
+    page.transport.history.value = page.transport.history.end
+    assert page._at_bin is None
+
+
+def test_the_copied_link_is_told(page: LivePage) -> None:
+    page._copied(True, "http://lab/?v=1")
+    assert "copied" in text_of(page)
+    page._copied(False, "http://lab/?v=1")
+    assert "http://lab/?v=1" in text_of(page)

@@ -184,3 +184,38 @@ def test_a_player_never_runs_ahead_of_the_wall_clock() -> None:
     assert player.race.time_s <= 5.0 * (perf_counter() - started) + 0.1
     assert BUDGET_S < 1 / 15, "a frame leaves time for the views"
     player.pause()
+
+
+def test_the_past_is_told_as_it_was_when_it_was_now() -> None:
+    """Mutant: a frame of the past counts turns, agents or bins of later."""
+    race = race_of()
+    seen = []
+    while not race.finished:
+        race.advance(BIN_S)
+        if race.time_s % BIN_S == 0 and not (race.a.simulation.finished or race.b.simulation.finished):
+            seen.append(race.frame())
+    assert len(seen) > 20
+    for frame in seen:
+        assert repr(race.frame(round(frame.time_s / BIN_S))) == repr(frame)
+    assert repr(race.frame(race.bins + 5)) != repr(seen[-1])
+
+
+def test_the_beginning_is_told_too() -> None:
+    race = race_of()
+    race.advance(20.0)
+    frame = race.frame(0)
+    assert (frame.time_s, frame.a.turns, frame.b.agents_finished, frame.speedup) == (0.0, 0, 0, None)
+
+
+def test_a_change_reaches_both_sides_at_one_time() -> None:
+    """Mutant: one side goes on as before; a share of utilisation above 1 is drawn where the capacity changed within a bin."""
+    race = race_of()
+    race.advance(10.3)
+    race.change({"cluster.storage_gbps": 25.0}, "Storage 100 → 25 Gb/s")
+    assert race.changes == [(race.time_s, "Storage 100 → 25 Gb/s")]
+    assert race.a.simulation.now == race.b.simulation.now == race.time_s
+    race.advance(30.0)
+    rows = race.rows(0)
+    assert np.nanmax(rows["a_prefill_snic"]) <= 1 + 1e-9
+    for side in (race.a, race.b):
+        assert side.simulation.scenario.cluster.storage_gbps == 25.0

@@ -94,7 +94,7 @@ def test_every_control_explains_itself(name: str) -> None:
     assert parameter.label
     assert parameter.doc.endswith(".")
     if isinstance(parameter, param.Number):
-        assert name in UNITS or name == "hit_rate", "a share has no unit"
+        assert name in UNITS or name in ("hit_rate", "model_share"), "a share has no unit"
         assert None not in parameter.bounds
 
 
