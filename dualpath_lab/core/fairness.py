@@ -54,7 +54,8 @@ def _fill(undecided: dict[Flow, list[tuple[Link, float]]], room: dict[Link, floa
 
     A link's level is the rate at which its undecided flows would fill it. A flow is decided at its top rate if that is below the level of
     all its links, and at the level of a link that is the lowest for every undecided flow on it. Deciding flows only raises the levels of
-    other links, so the order doesn't matter.
+    other links, so the order doesn't matter. Of what holds a flow back equally, its top rate counts first, then what has held it back
+    before: a rate that stays must not look like a change to others.
     """
     on: dict[Link, dict[Flow, float]] = {link: {} for link in room}
     for flow, route in undecided.items():
@@ -63,11 +64,12 @@ def _fill(undecided: dict[Flow, list[tuple[Link, float]]], room: dict[Link, floa
     decided: Decided = {}
     while undecided:
         level = {link: max(room[link], 0.0) / sum(here.values()) for link, here in on.items() if here}
-        lowest = {flow: min([level[link] for link, _ in route], default=inf) for flow, route in undecided.items()}
-        ripe: Decided = {flow: (flow.top_rate, None) for flow in undecided if flow.top_rate <= lowest[flow]}
+        most = {flow: min([level[link] for link, _ in route], default=inf) * (1 + FULL) for flow, route in undecided.items()}
+        ripe: Decided = {flow: (flow.top_rate, None) for flow in undecided if flow.top_rate <= most[flow]}
+        capped = set(ripe)
         for link, rate in level.items():
-            if all(lowest[flow] >= rate and flow.top_rate > rate for flow in on[link]):
-                ripe.update((flow, (rate, link)) for flow in on[link])
+            if all(most[flow] >= rate and flow not in capped for flow in on[link]):
+                ripe.update((flow, (rate, link)) for flow in on[link] if flow not in ripe or flow.bottleneck is link)
         for flow, (rate, _) in ripe.items():
             for link, share in undecided.pop(flow):
                 room[link] -= rate * share

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from itertools import chain
 from math import inf
 
 from simpy import Environment
@@ -26,6 +25,9 @@ from dualpath_lab.core.alarm import call_later
 from dualpath_lab.core.fairness import FULL, concerned, fair_rates, released
 from dualpath_lab.core.ledger import Ledger
 from dualpath_lab.core.links import Flow, Link, ModelTraffic, Route
+
+FEW_ROUNDS = 3
+"""Of settling who is concerned by a change, one after the other."""
 
 
 class Network:
@@ -142,11 +144,11 @@ class Network:
         """Give the flows, and whoever their change reaches, max-min fair rates.
 
         The rates of the given flows are worked out with all others left as they are. Where that is unfair to anyone, the flows concerned
-        join, and it is done again: the fastest on a link that slows someone down, and those that a link no longer holds back. Where that is
-        still unfair the change reaches far, and everyone on the links of those inside joins.
+        join, and it is done again: the fastest on a link that slows someone down, and those that a link no longer holds back. Where that
+        goes on and on, everyone on the links that are tight for those inside joins at once.
         """
         inside = dict.fromkeys(flows)
-        failed = False
+        rounds = 0
         while inside:
             decided, room, ample = fair_rates(inside)
             joining = [flow for link in ample for flow in released(link, decided)]
@@ -156,9 +158,9 @@ class Network:
                     self._set_rate(flow, rate, bottleneck)
                 return
             inside.update(dict.fromkeys(joining))
-            if failed:
-                inside.update((flow, None) for link in chain(ample, room) for flow in link.flows)
-            failed = True
+            rounds += 1
+            if rounds > FEW_ROUNDS:
+                inside.update((flow, None) for link in room for flow in link.flows)
 
     def _set_rate(self, flow: Flow, rate: float, bottleneck: Link | None) -> None:
         if bottleneck is not flow.bottleneck:
