@@ -6,6 +6,7 @@ from typing import Any
 
 import panel as pn
 
+from dualpath_lab.dashboards.explore import explore_page
 from dualpath_lab.dashboards.lanes import lanes_page
 from dualpath_lab.dashboards.leaving import expect_visitors_to_leave
 from dualpath_lab.dashboards.page import open_page
@@ -17,7 +18,11 @@ def app() -> Any:
     pn.extension()
     expect_visitors_to_leave()
     pathname = (pn.state.location.pathname if pn.state.location else None) or "/"
-    return lanes_page() if page_asked_for(pathname, pn.state.session_args) == "lanes" else open_page()
+    return OPEN[page_asked_for(pathname, pn.state.session_args)]()
+
+
+OPEN = {"": open_page, "explore": explore_page, "lanes": lanes_page}
+"""What builds each page."""
 
 
 if pn.state.served:

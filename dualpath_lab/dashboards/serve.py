@@ -7,6 +7,7 @@ import socket
 import panel as pn
 
 from dualpath_lab.dashboards.app import app
+from dualpath_lab.dashboards.shell import PAGES
 from dualpath_lab.scenario import ScenarioError
 
 SESSION_CHECK_MS = 1000
@@ -38,7 +39,7 @@ def serve(port: int, address: str, show: bool) -> None:
         port = port or _free_port(address)
         origins = ["*"] if address in EVERY_ADDRESS else [f"{host}:{port}" for host in (address, "localhost", "127.0.0.1")]
         pn.serve(
-            {"/": app, "/lanes": app},
+            {f"/{name}": app for name in PAGES},
             port=port,
             address=address,
             show=show,

@@ -11,7 +11,7 @@ from panel_material_ui.template.base import Page
 
 from dualpath_lab.dashboards.linked import LinkedState
 
-PAGES = {"": "Live", "lanes": "Virtual lanes"}
+PAGES = {"": "Live", "explore": "Explore", "lanes": "Virtual lanes"}
 """Name of a page, as its route and its link have it, and what the header calls it."""
 
 

@@ -12,9 +12,9 @@ from dualpath_lab.dashboards.state import LabState
 from dualpath_lab.dashboards.style import CSS
 from dualpath_lab.scenario import Cluster
 
-_FIRST = {"arrival_rate": 0.5, "hit_rate": 0.95}
+FIRST = {"arrival_rate": 0.5, "hit_rate": 0.95}
 """Where the slider of a parameter that is None by default begins."""
-_NONE_MEANS = {"arrival_rate": "all at once (offline)", "hit_rate": "as the trace has it"}
+NONE_MEANS = {"arrival_rate": "all at once (offline)", "hit_rate": "as the trace has it"}
 """What such a parameter's None means."""
 
 
@@ -31,7 +31,7 @@ class Sidebar:
 
     def __init__(self, state: LabState) -> None:
         self._state = state
-        controls = Controls(state, "Restarts both runs.", _NONE_MEANS, _FIRST)
+        controls = Controls(state, "Restarts both runs.", NONE_MEANS, FIRST)
         self.message = pn.pane.HTML("", visible=False, sizing_mode="stretch_width", margin=(10, 16), stylesheets=[CSS])
         self._ratio = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 16, 8, 16), stylesheets=[CSS])
         state.param.watch(self._show_ratio, ["prefill_nodes", "decode_nodes", "storage_gbps", "compute_gbps"])
