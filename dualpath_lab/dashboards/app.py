@@ -8,13 +8,20 @@ from typing import Any
 import panel as pn
 
 from dualpath_lab.dashboards.anatomy import anatomy_page
+from dualpath_lab.dashboards.explore import explore_page
 from dualpath_lab.dashboards.lanes import lanes_page
 from dualpath_lab.dashboards.leaving import expect_visitors_to_leave
 from dualpath_lab.dashboards.page import open_page
 from dualpath_lab.dashboards.paper import paper_page
 from dualpath_lab.dashboards.shell import page_asked_for
 
-_OPEN: dict[str, Callable[[], Any]] = {"": open_page, "paper": paper_page, "lanes": lanes_page, "anatomy": anatomy_page}
+_OPEN: dict[str, Callable[[], Any]] = {
+    "": open_page,
+    "explore": explore_page,
+    "anatomy": anatomy_page,
+    "paper": paper_page,
+    "lanes": lanes_page,
+}
 """What opens each of ``shell.PAGES``."""
 
 

@@ -71,8 +71,8 @@ class Controls:
         self._state.param.watch(changed, name)
         return slider
 
-    def select(self, name: str) -> Any:
-        """A list to choose from."""
+    def select(self, name: str, choose: Callable[[Any], None] | None = None) -> Any:
+        """A list to choose from; ``choose`` takes over setting the state."""
         parameter: Any = self._state.param[name]
         select = pmui.Select(
             label=_label(parameter.label, self._state.UNITS.get(name, "")),
@@ -83,7 +83,8 @@ class Controls:
             margin=(6, 16),
             size="small",
         )
-        select.param.watch(lambda event: self._state.param.update({name: event.new}), "value")
+        set_state = choose or (lambda value: self._state.param.update({name: value}))
+        select.param.watch(lambda event: set_state(event.new), "value")
         self._state.param.watch(lambda event: select.param.update(value=event.new), name)
         return select
 

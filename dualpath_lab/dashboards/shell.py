@@ -17,7 +17,7 @@ from dualpath_lab.dashboards.history import History
 from dualpath_lab.dashboards.linked import LinkedState
 from dualpath_lab.dashboards.style import CSS
 
-PAGES = {"": "Live", "anatomy": "Anatomy", "paper": "Paper", "lanes": "Virtual lanes"}
+PAGES = {"": "Live", "explore": "Explore", "anatomy": "Anatomy", "paper": "Paper", "lanes": "Virtual lanes"}
 """Name of a page, as its route and its link have it, and what the header calls it."""
 
 

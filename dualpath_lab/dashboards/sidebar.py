@@ -14,9 +14,9 @@ from dualpath_lab.dashboards.state import LIVE, SETTINGS, LabState
 from dualpath_lab.dashboards.style import CSS
 from dualpath_lab.scenario import Cluster
 
-_FIRST = {"arrival_rate": 0.5, "hit_rate": 0.95, "model_share": 0.5}
+FIRST = {"arrival_rate": 0.5, "hit_rate": 0.95, "model_share": 0.5}
 """Where the slider of a parameter that is None by default begins."""
-_NONE_MEANS = {"arrival_rate": "all at once (offline)", "hit_rate": "as the trace has it", "model_share": "as the model's exchange needs"}
+NONE_MEANS = {"arrival_rate": "all at once (offline)", "hit_rate": "as the trace has it", "model_share": "as the model's exchange needs"}
 """What such a parameter's None means."""
 
 
@@ -33,7 +33,7 @@ class Sidebar:
 
     def __init__(self, state: LabState) -> None:
         self._state = state
-        controls = Controls(state, effect, _NONE_MEANS, _FIRST)
+        controls = Controls(state, effect, NONE_MEANS, FIRST)
         self.message = pn.pane.HTML("", visible=False, sizing_mode="stretch_width", margin=(10, 16), stylesheets=[CSS])
         self._ratio = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 16, 8, 16), stylesheets=[CSS])
         state.param.watch(self._show_ratio, ["prefill_nodes", "decode_nodes", "storage_gbps", "compute_gbps"])

@@ -85,6 +85,7 @@ CSS = """
 .shares { display: flex; height: 9px; border-radius: 3px; overflow: hidden; margin: 7px 0 3px; }
 .shares { background: color-mix(in srgb, currentColor 12%, transparent); }
 .shares i { display: block; height: 100%; }
+.card a { color: inherit; font-weight: 500; }
 .meter { height: 5px; border-radius: 3px; background: color-mix(in srgb, currentColor 12%, transparent); margin-top: 3px; }
 .meter i { display: block; height: 100%; border-radius: 3px; background: currentColor; opacity: 0.65; }
 .clock { font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -99,6 +100,7 @@ CSS = """
 .band .free { position: absolute; top: 0; bottom: 0; border-radius: 5px; background: color-mix(in srgb, currentColor 30%, transparent); }
 .band .here { position: absolute; top: -3px; width: 4px; height: 16px; margin-left: -2px; border-radius: 2px; background: currentColor; }
 .scale { display: flex; justify-content: space-between; font-size: 11px; opacity: 0.7; }
+.outline { display: inline-block; width: 16px; height: 9px; border: 2px solid currentColor; margin-right: 6px; vertical-align: -1px; }
 @media (max-width: 700px) { .figures { grid-template-columns: 1.3fr 1fr 1fr; } .figures.four { grid-template-columns: 1fr 1fr; } }
 """
 """What all the page's own HTML looks like; it follows the light or dark theme through ``currentColor``."""

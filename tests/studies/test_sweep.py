@@ -14,7 +14,7 @@ import pytest
 
 from dualpath_lab.scenario import Scenario, ScenarioError
 from dualpath_lab.studies import sweep as package
-from dualpath_lab.studies.run import simulate
+from dualpath_lab.studies.run import Progress, simulate
 from dualpath_lab.studies.sweep import FIGURES, Sweep, make_plan, rows, store, sweep
 
 BASE = {
@@ -45,11 +45,11 @@ def _runs(monkeypatch: pytest.MonkeyPatch) -> Counter[int]:
     """Counts the simulations by seed; of odd seeds they fail."""
     count: Counter[int] = Counter()
 
-    def counted(scenario: Scenario) -> Any:
+    def counted(scenario: Scenario, progress: Progress | None = None) -> Any:
         count[scenario.seed] += 1
         if scenario.seed % 2:
             raise MemoryError(f"seed {scenario.seed} is odd")
-        return simulate(scenario)
+        return simulate(scenario, progress)
 
     monkeypatch.setattr(rows, "simulate", counted)
     return count

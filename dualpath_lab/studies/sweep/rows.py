@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import dualpath_lab
 from dualpath_lab.result import PERCENTILES, STAGES
 from dualpath_lab.scenario import Scenario
-from dualpath_lab.studies.run import simulate
+from dualpath_lab.studies.run import Progress, simulate
 from dualpath_lab.studies.sweep.plan import as_json, key_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _FRAME: dict[str, type] = {"status": str, "error": str}
 _ASIDE: dict[str, type] = {"wall_s": float, "key": str, "scenario": str}
 
 
-def run_row(scenario: Scenario, key: str) -> Row:
+def run_row(scenario: Scenario, key: str, progress: Progress | None = None) -> Row:
     """Run a scenario; a failure is a row too, with its cause.
 
     Parameters
@@ -51,12 +51,14 @@ def run_row(scenario: Scenario, key: str) -> Row:
     scenario : Scenario
     key : str
         What the result will be known by; a process with another version of the lab would make another, and runs nothing.
+    progress : callable, optional
+        As for :func:`simulate`.
     """
     row: Row = {"key": key, "scenario": as_json(scenario)}
     try:
         if key_of(scenario) != key:
             raise RuntimeError(f"the process that was to run it has version {dualpath_lab.__version__} of the lab")
-        values = simulate(scenario).to_dict()
+        values = simulate(scenario, progress).to_dict()
     except Exception as error:  # whatever it is, the other scenarios go on
         return row | failed(f"{type(error).__name__}: {error}")
     return row | {"status": DONE} | {name: at(values, name) for name in FIGURES} | {"wall_s": values["wall_s"]}

@@ -1,0 +1,283 @@
+"""Runs in processes that all visitors of a server share: first come first served, each scenario once, and what is done is kept."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from multiprocessing.connection import Connection
+from typing import Any
+
+from dualpath_lab.core.simulation import Simulation
+from dualpath_lab.scenario import Scenario
+from dualpath_lab.studies.sweep.plan import as_json, key_of
+from dualpath_lab.studies.sweep.rows import DONE, Row, failed, run_row
+
+MOST_PROCESSES = 2
+"""Unless asked for more; a page has to be served besides."""
+KEPT_ROWS = 4096
+"""Results that are kept, a few kB each; the ones that were asked for longest ago go first."""
+_LOOK_S = 0.05
+"""How often it is looked whether a run is still wanted."""
+_NICENESS = 5
+"""Of the processes, so that pages, and a browser on the same machine, come first."""
+
+
+@dataclass(eq=False)
+class _Job:
+    key: str
+    scenario: Scenario
+    batches: list[Batch] = field(default_factory=list)
+
+
+class Batch:
+    """What one visitor asked for at once; made by :meth:`Jobs.submit`.
+
+    Attributes
+    ----------
+    total : int
+        Scenarios in it.
+    """
+
+    def __init__(self, jobs: Jobs, scenarios: dict[str, Scenario]) -> None:
+        self.total = len(scenarios)
+        self._jobs = jobs
+        self._missing = dict(scenarios)
+        self._news: dict[str, Row] = {}
+        self._spent_s = 0.0
+        self._spent_agents = 0
+
+    @property
+    def done(self) -> int:
+        """Scenarios that need nothing more."""
+        return self.total - len(self._missing)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more is going to come, be it that everything came or that it was cancelled."""
+        return not self._missing
+
+    def poll(self) -> dict[str, Row]:
+        """Rows that came since it was last asked, by the scenarios' keys."""
+        with self._jobs.lock:
+            news, self._news = self._news, {}
+        return news
+
+    def cancel(self) -> None:
+        """Ask for nothing more; what no other batch wants is not run, and stopped where it runs."""
+        self._jobs.leave(self)
+
+    def ahead(self) -> int:
+        """How many runs of others come first; 0 once its own run."""
+        return self._jobs.ahead_of(self, self._missing)
+
+    def left_s(self) -> float | None:
+        """Wall time until it is done, by what an agent has taken so far; None before anything is known."""
+        with self._jobs.lock:
+            agents = sum(scenario.workload.agents for scenario in self._missing.values())
+            return agents * self._spent_s / self._spent_agents / self._jobs.processes if self._spent_agents else None
+
+    def take(self, row: Row, agents: int = 0) -> None:
+        """Take in a row; with ``agents`` it was run for this batch."""
+        self._news[row["key"]] = row
+        del self._missing[row["key"]]
+        if agents and row["status"] == DONE:
+            self._spent_s += row["wall_s"]
+            self._spent_agents += agents
+
+    def give_up(self) -> None:
+        """Let go of what is missing."""
+        self.total -= len(self._missing)
+        self._missing.clear()
+
+
+class Jobs:
+    """A queue of runs, and the processes that work it off; they start when the first run is submitted.
+
+    Every method returns at once and may be called from any thread; results wait until :meth:`Batch.poll` fetches them.
+
+    Parameters
+    ----------
+    processes : int, optional
+        As many as there are processors when left out, at most ``MOST_PROCESSES``.
+    kept : int
+        Results to keep.
+
+    Attributes
+    ----------
+    started : int
+        Runs that were begun so far.
+    """
+
+    def __init__(self, processes: int | None = None, kept: int = KEPT_ROWS) -> None:
+        self.processes = processes or min(os.cpu_count() or 1, MOST_PROCESSES)
+        self.lock = threading.Condition()
+        self.started = 0
+        self._kept_at_most = kept
+        self._kept: OrderedDict[str, Row] = OrderedDict()
+        self._queue: OrderedDict[str, _Job] = OrderedDict()
+        self._running: dict[str, _Job] = {}
+        self._threads: list[threading.Thread] = []
+        self._closed = False
+
+    def submit(self, scenarios: Iterable[Scenario]) -> Batch:
+        """Queue scenarios, in order; equal ones run once, also those of different batches."""
+        wanted = {key_of(scenario): scenario for scenario in scenarios}
+        batch = Batch(self, wanted)
+        with self.lock:
+            for key, scenario in wanted.items():
+                if key in self._kept:
+                    self._kept.move_to_end(key)
+                    batch.take(self._kept[key])
+                    continue
+                job = self._running.get(key) or self._queue.setdefault(key, _Job(key, scenario))
+                job.batches.append(batch)
+            self._start_threads()
+            self.lock.notify_all()
+        return batch
+
+    def leave(self, batch: Batch) -> None:
+        """Take a batch out of the queue."""
+        with self.lock:
+            batch.give_up()
+            for job in [*self._queue.values(), *self._running.values()]:
+                if batch in job.batches:
+                    job.batches.remove(batch)
+            for key in [key for key, job in self._queue.items() if not job.batches]:
+                del self._queue[key]
+
+    def ahead_of(self, batch: Batch, missing: dict[str, Scenario]) -> int:
+        """How many runs of others come before the first of a batch."""
+        with self.lock:
+            if not missing or any(key in missing for key in self._running):
+                return 0
+            place = next((place for place, key in enumerate(self._queue) if key in missing), 0)
+            return len(self._running) + place
+
+    def close(self) -> None:
+        """Stop every process; what was queued never runs."""
+        with self.lock:
+            self._closed = True
+            self._queue.clear()
+            for job in self._running.values():
+                job.batches.clear()
+            self.lock.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _start_threads(self) -> None:
+        """One for each process, to wait for it."""
+        if self._queue and not self._threads:
+            self._threads = [threading.Thread(target=self._work_off, daemon=True) for _ in range(self.processes)]
+            for thread in self._threads:
+                thread.start()
+
+    def _work_off(self) -> None:
+        worker: _Worker | None = None
+        while job := self._next():
+            try:
+                worker = worker or _Worker()
+                row = worker.run(job)
+            except (EOFError, OSError):
+                worker = None
+                row = {"key": job.key, "scenario": as_json(job.scenario)} | failed("The process that ran it came to an end before it did.")
+            self._settle(job, row)
+        if worker:
+            worker.close()
+
+    def _next(self) -> _Job | None:
+        with self.lock:
+            self.lock.wait_for(lambda: self._queue or self._closed)
+            if self._closed:
+                return None
+            key, job = self._queue.popitem(last=False)
+            self._running[key] = job
+            self.started += 1
+            return job
+
+    def _settle(self, job: _Job, row: Row | None) -> None:
+        """Hand a row out, and keep it if it is one of a finished run; without one the job was stopped."""
+        with self.lock:
+            del self._running[job.key]
+            if row is None:
+                if job.batches:  # somebody has asked for it since
+                    self._queue[job.key] = job
+                    self._queue.move_to_end(job.key, last=False)
+                    self.lock.notify_all()
+                return
+            for batch in job.batches:
+                batch.take(row, job.scenario.workload.agents)
+            if row["status"] == DONE:
+                self._kept[job.key] = row
+                if len(self._kept) > self._kept_at_most:
+                    self._kept.popitem(last=False)
+
+
+class _Worker:
+    """A process that runs one scenario at a time, seen from the server."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def run(self, job: _Job) -> Row | None:
+        """Wait for a job's row; None if nobody wants it any more."""
+        self._connection.send((job.scenario, job.key))
+        stopping = False
+        while not self._connection.poll(_LOOK_S):
+            if not job.batches and not stopping:
+                stopping = True
+                self._connection.send(None)
+        row: Row | None = self._connection.recv()
+        return row
+
+    def close(self) -> None:
+        self._connection.close()
+        self._process.join()
+        self._process.close()
+
+
+class _Stopped(BaseException):
+    """Nobody wants the run any more; no error, so that nothing takes it for one."""
+
+
+def _serve(connection: Connection[Any, Any]) -> None:
+    """What a process does until the server's end of the connection is closed: it answers a scenario with a row, and None by stopping."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    gc.disable()  # a run leaves no reference cycles, and looking for them takes time
+
+    def look(_: Simulation) -> None:
+        if connection.poll():
+            connection.recv()
+            raise _Stopped
+
+    with suppress(EOFError, OSError):
+        while True:
+            asked = connection.recv()
+            if asked is None:  # came too late to stop anything
+                continue
+            try:
+                scenario, key = asked
+                row = run_row(scenario, key, look)
+            except _Stopped:
+                row = None
+            connection.send(row)
+            gc.collect()
+
+
+@cache
+def shared() -> Jobs:
+    """The jobs of this server, one for all its visitors."""
+    return Jobs()

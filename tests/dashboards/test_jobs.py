@@ -1,0 +1,164 @@
+"""The processes that visitors share: what comes back is what a run gives, each scenario once, and what nobody wants is stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from dualpath_lab.dashboards.jobs import Batch, Jobs
+from dualpath_lab.scenario import Scenario
+from dualpath_lab.studies.run import simulate
+from dualpath_lab.studies.sweep import FIGURES, key_of
+from dualpath_lab.studies.sweep.rows import DONE, FAILED, Row, at
+
+PATIENCE_S = 120.0
+
+
+def scenario(agents: int = 2, **cluster: int) -> Scenario:
+    return Scenario(model="qwen-32b", cluster=cluster, workload={"agents": agents, "source": "paper-32k"})
+
+
+ENDLESS = scenario(20_000, prefill_nodes=1, decode_nodes=1)
+"""Takes much longer than a test."""
+REFUSED = scenario(2).with_values({"cluster.hbm_gbytes": 1})
+
+
+@pytest.fixture(scope="module")
+def jobs() -> Iterator[Jobs]:
+    """One process, so that what waits, waits."""
+    jobs = Jobs(processes=1)
+    yield jobs
+    jobs.close()
+
+
+def until(said: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not said():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def collected(batch: Batch) -> dict[str, Row]:
+    rows: dict[str, Row] = {}
+    until(lambda: batch.finished)
+    rows |= batch.poll()
+    return rows
+
+
+def started(jobs: Jobs) -> int:
+    """An endless run is under way; what has been started by then."""
+    before = jobs.started
+    until(lambda: jobs.started > before)
+    return jobs.started
+
+
+def test_a_row_is_what_the_studies_give_for_the_scenario_and_seed(jobs: Jobs) -> None:
+    """Mutant: the seed does not reach the process."""
+    wanted = [scenario(3), scenario(3).with_values({"seed": 7, "system": "basic"})]
+    rows = collected(jobs.submit(wanted))
+    for each in wanted:
+        row, values = rows[key_of(each)], simulate(each).to_dict()
+        assert row["status"] == DONE
+        assert {name: row[name] for name in FIGURES} == {name: at(values, name) for name in FIGURES}
+    assert len({row["jct_s"] for row in rows.values()}) == 2
+
+
+def test_what_is_known_is_not_run_again(jobs: Jobs) -> None:
+    first = collected(jobs.submit([scenario(4)]))
+    before = jobs.started
+    again = jobs.submit([scenario(4), scenario(4)])
+    assert again.finished
+    assert again.poll() == first
+    assert jobs.started == before
+
+
+def test_two_visitors_share_a_run(jobs: Jobs) -> None:
+    before = jobs.started
+    one, other = jobs.submit([scenario(5)]), jobs.submit([scenario(5)])
+    assert collected(one) == collected(other)
+    assert jobs.started == before + 1
+
+
+def test_only_so_many_results_are_kept_and_the_oldest_goes_first() -> None:
+    few = Jobs(processes=1, kept=2)
+    try:
+        for agents in (1, 2, 1, 3):
+            collected(few.submit([scenario(agents)]))
+        assert few.started == 3
+        collected(few.submit([scenario(1)]))
+        assert few.started == 3
+        collected(few.submit([scenario(2)]))
+        assert few.started == 4
+    finally:
+        few.close()
+
+
+def test_a_run_that_fails_says_why_and_the_others_stand(jobs: Jobs) -> None:
+    rows = collected(jobs.submit([REFUSED, scenario(2)]))
+    assert rows[key_of(REFUSED)]["status"] == FAILED
+    assert "cluster.hbm_gbytes = 1 is not allowed" in rows[key_of(REFUSED)]["error"]
+    assert rows[key_of(scenario(2))]["status"] == DONE
+
+
+def test_cancelling_stops_what_runs_and_what_waits(jobs: Jobs) -> None:
+    """Mutants: only the queue is emptied; only the process is stopped."""
+    batch = jobs.submit([ENDLESS, scenario(6)])
+    before = started(jobs)
+    batch.cancel()
+    assert batch.finished
+    rows = collected(jobs.submit([scenario(7)]))
+    assert rows[key_of(scenario(7))]["status"] == DONE, "the process is free again"
+    assert jobs.started == before + 1, "what waited has not been run"
+    assert batch.poll() == {}
+
+
+def test_what_another_visitor_wants_too_goes_on(jobs: Jobs) -> None:
+    wanted = scenario(40)
+    leaving = jobs.submit([wanted])
+    staying = jobs.submit([wanted])
+    started(jobs) if not jobs._running else None
+    leaving.cancel()
+    assert collected(staying)[key_of(wanted)]["status"] == DONE
+
+
+def test_what_is_asked_for_again_while_it_is_being_stopped_is_run(jobs: Jobs) -> None:
+    wanted = scenario(41)
+    leaving = jobs.submit([wanted])
+    until(lambda: bool(jobs._running))
+    leaving.cancel()
+    assert collected(jobs.submit([wanted]))[key_of(wanted)]["status"] == DONE
+
+
+def test_a_visitor_is_told_how_many_runs_come_first(jobs: Jobs) -> None:
+    first = jobs.submit([ENDLESS, scenario(8)])
+    until(lambda: bool(jobs._running))
+    second = jobs.submit([scenario(9), scenario(10)])
+    assert (first.ahead(), second.ahead()) == (0, 2)
+    first.cancel()
+    until(lambda: second.ahead() == 0)
+    assert len(collected(second)) == 2
+
+
+def test_time_left_is_told_once_something_is_known(jobs: Jobs) -> None:
+    batch = jobs.submit([scenario(11), ENDLESS])
+    assert batch.left_s() is None
+    until(lambda: batch.done == 1)
+    row = batch.poll()[key_of(scenario(11))]
+    assert batch.left_s() == pytest.approx(row["wall_s"] / 11 * 20_000)
+    batch.cancel()
+
+
+def test_a_process_that_dies_is_a_failed_run_and_another_takes_its_place(jobs: Jobs) -> None:
+    import multiprocessing
+
+    batch = jobs.submit([ENDLESS])
+    until(lambda: bool(jobs._running))
+    (process,) = (child for child in multiprocessing.active_children() if child.daemon)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    assert "came to an end" in collected(batch)[key_of(ENDLESS)]["error"]
+    assert collected(jobs.submit([scenario(12)]))[key_of(scenario(12))]["status"] == DONE
