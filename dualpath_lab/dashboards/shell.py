@@ -107,7 +107,7 @@ nav { display: flex; gap: 4px; max-width: 100%; overflow-x: auto; }
 a { color: #fff; opacity: 0.8; text-decoration: none; padding: 6px 8px; border-bottom: 2px solid transparent; }
 a:hover, a:focus-visible { opacity: 1; border-bottom-color: rgb(255 255 255 / 60%); }
 a[aria-current] { opacity: 1; border-bottom-color: #fff; }
-@media (max-width: 600px) { :host { font-size: 13px; } a { padding: 6px 4px; } }
+@media (max-width: 600px) { :host { font-size: 13px; max-width: calc(100vw - 215px); } a { padding: 6px 4px; } }
 """
 _THEME = {
     "light": {"palette": {"primary": {"main": "#44525b"}}},
