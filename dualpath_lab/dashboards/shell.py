@@ -47,13 +47,15 @@ def build(here: str, sidebar: list[Any], main: Any) -> Page:
         for name, label in PAGES.items()
     ]
     start = f'<a href="{escape(tour.address(1, partial(href, pathname=pathname)))}">Tour</a>'
+    nav = f'<nav aria-label="Pages">{"".join(links)}{start}</nav>'
+    folded = pn.pane.HTML(nav, margin=(4, 12, 0, 12), sizing_mode="stretch_width", stylesheets=[_NAV, _NARROW])
     return Page(
         title="DualPath Lab",
         site_url="",
-        header=[pn.pane.HTML(f'<nav aria-label="Pages">{"".join(links)}{start}</nav>', margin=(0, 0, 0, 16), stylesheets=[_NAV])],
+        header=[pn.pane.HTML(nav, margin=(0, 0, 0, 16), stylesheets=[_NAV, _WIDE])],
         sidebar=sidebar,
         sidebar_width=310,
-        main=[*_tour(pathname), main],
+        main=[folded, *_tour(pathname), main],
         theme_config=_THEME,
         busy_indicator="linear",
     )
@@ -103,12 +105,14 @@ PAIR = """
 _HERE = ' aria-current="page"'
 _NAV = """
 :host { font-family: Roboto, "Helvetica Neue", Arial, sans-serif; font-size: 15px; }
-nav { display: flex; gap: 4px; max-width: 100%; overflow-x: auto; }
-a { color: #fff; opacity: 0.8; text-decoration: none; padding: 6px 8px; border-bottom: 2px solid transparent; }
-a:hover, a:focus-visible { opacity: 1; border-bottom-color: rgb(255 255 255 / 60%); }
-a[aria-current] { opacity: 1; border-bottom-color: #fff; }
-@media (max-width: 600px) { :host { font-size: 13px; max-width: calc(100vw - 215px); } a { padding: 6px 4px; } }
+nav { display: flex; flex-wrap: wrap; gap: 4px; }
+a { color: inherit; opacity: 0.8; text-decoration: none; padding: 6px 8px; border-bottom: 2px solid transparent; }
+a:hover, a:focus-visible { opacity: 1; border-bottom-color: color-mix(in srgb, currentColor 60%, transparent); }
+a[aria-current] { opacity: 1; border-bottom-color: currentColor; }
 """
+_WIDE = ":host { color: #fff; } @media (max-width: 800px) { :host { display: none !important; } }"
+_NARROW = "@media (min-width: 801px) { :host { display: none !important; } }"
+"""The links stand in the header where it has room for them, else at the top of the page."""
 _THEME = {
     "light": {"palette": {"primary": {"main": "#44525b"}}},
     "dark": {

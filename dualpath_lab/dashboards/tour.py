@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import NamedTuple
 
+from dualpath_lab.dashboards.anatomy_state import AnatomyState
 from dualpath_lab.dashboards.lane_state import LaneState
 from dualpath_lab.dashboards.linked import LinkedState
 from dualpath_lab.dashboards.state import LabState
@@ -80,11 +81,11 @@ def steps() -> tuple[Step, ...]:
         ),
         Step(
             "Many engines in step",
-            "The engines of an expert-parallel group wait for the slowest in every forward. The compute quota fills each forward with "
-            "equal attention time, not with equal numbers of tokens.",
-            "Prefill compute in the cards, and TTFT: B packs by the quota, A by tokens.",
-            "Fewer agents: with nothing to pack, the two come together.",
-            LabState(system_a="roundrobin", model="ds-660b", prefill_nodes=2, decode_nodes=4, agents=512),
+            "The engines of an expert-parallel group wait for the slowest in every forward. The compute quota fills a forward up to 0.3 s "
+            "of attention on each engine and cuts the request that would pass it.",
+            "The forwards around the slowest turn, at the bottom of the page: bars reach the line of the quota, and none passes it.",
+            "Choose the system roundrobin, which packs a fixed number of tokens: some forwards take twice the quota.",
+            AnatomyState(model="ds-660b", prefill_nodes=2, decode_nodes=4, agents=48, pick="slowest"),
         ),
         Step(
             "When it does not help",

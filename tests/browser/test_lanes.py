@@ -103,8 +103,8 @@ def test_at_phone_width_nothing_sticks_out(lab: str, watched: Watched) -> None:
     )
     assert toggle is not None
     assert link is not None
-    assert link["x"] + link["width"] <= toggle["x"], "the header has room for its links"
-    assert toggle["x"] + toggle["width"] <= 420
+    assert max(link["x"] + link["width"], toggle["x"] + toggle["width"]) <= 420
+    assert link["y"] >= toggle["y"] + toggle["height"], "the links stand below the header, which has no room for them"
 
 
 def test_plain_panel_serve_has_the_page_too(plain: str, watched: Watched) -> None:

@@ -8,6 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
+from dualpath_lab.calibration import COMPUTE_QUOTA_S
+from dualpath_lab.core.simulation import Simulation
+from dualpath_lab.dashboards.anatomy_state import AnatomyState
 from dualpath_lab.dashboards.lane_state import LaneState
 from dualpath_lab.dashboards.race import Race
 from dualpath_lab.dashboards.shell import href, page_asked_for
@@ -64,6 +67,18 @@ def test_the_lanes_keep_the_model_first() -> None:
     slowdown = {side: lanes(scenario).to_dict()["burst_s"]["slowdown"] for side, scenario in state.scenarios().items()}
     assert slowdown["a"] < 1.05
     assert slowdown["b"] > 3
+
+
+def test_the_quota_bounds_every_forward() -> None:
+    """And the fixed number of tokens doesn't."""
+    (state,) = (step.state for step in steps() if isinstance(step.state, AnatomyState))
+    longest_s = {}
+    for system in ("dualpath", "roundrobin"):
+        simulation = Simulation(state.scenario().with_values({"system": system}))
+        simulation.run()
+        longest_s[system] = max(group.log.columns()["attention_s"].max() for group in simulation.cluster.prefill_groups)
+    assert 0.95 * COMPUTE_QUOTA_S < longest_s["dualpath"] <= COMPUTE_QUOTA_S * (1 + 1e-9)
+    assert longest_s["roundrobin"] > 2 * COMPUTE_QUOTA_S
 
 
 def test_it_does_not_always_help() -> None:
