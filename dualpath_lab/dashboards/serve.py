@@ -11,7 +11,7 @@ from dualpath_lab.dashboards.shell import PAGES
 from dualpath_lab.scenario import ScenarioError
 
 SESSION_CHECK_MS = 1000
-UNUSED_SESSION_MS = 3000
+UNUSED_SESSION_MS = 6_000
 """A closed page is gone after this; with the library's longer default, pages opened in a row can stay dead."""
 EVERY_ADDRESS = ("0.0.0.0", "::", "")
 

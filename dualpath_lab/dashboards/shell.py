@@ -36,7 +36,8 @@ def href(page: str, pathname: str) -> str:
 
 
 def _route(pathname: str) -> str:
-    return pathname.rsplit("/", 1)[-1]
+    """Last part; a session that had to be made anew for a socket has the socket's path."""
+    return pathname.removesuffix("/ws").rsplit("/", 1)[-1]
 
 
 def build(here: str, sidebar: list[Any], main: Any) -> Page:

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+
+expect.set_options(timeout=20_000)
 
 APP = Path(__file__).parents[2] / "dualpath_lab" / "dashboards" / "app.py"
 START_S = 60.0

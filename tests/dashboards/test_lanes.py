@@ -250,7 +250,7 @@ def test_a_link_carries_every_setting_and_the_pages_name() -> None:
     assert "a number from 0 to 1 of the link" in problem
 
 
-@pytest.mark.parametrize("pathname", ["/", "/lanes", "/explore", "/lab/", "/lab/lanes", "/app"])
+@pytest.mark.parametrize("pathname", ["/", "/lanes", "/explore", "/lab/", "/lab/lanes", "/paper/ws", "/app"])
 @pytest.mark.parametrize("page", PAGES)
 def test_the_headers_links_lead_to_their_pages(pathname: str, page: str) -> None:
     target = urlsplit(urljoin(f"http://host{pathname}", href(page, pathname)))
