@@ -37,8 +37,7 @@ def fair_rates(flows: Iterable[Flow]) -> tuple[Decided, dict[Link, float], list[
     for flow in flows:
         alone = flow.top_rate
         for link, share in flow.route:
-            most = room[link] / share
-            alone = min(alone, most)
+            alone = min(alone, room[link] / share)
         if alone > 0:
             for link, share in flow.route:
                 wanted[link] += alone * share

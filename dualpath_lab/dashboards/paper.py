@@ -62,7 +62,7 @@ class PaperLab:
     def __init__(self, state: PaperState, results: Results, problems: list[str]) -> None:
         self.state = state
         self.results = results
-        self.drawn = [name for name, figure in FIGURES.items() if len(figure.draw(results))]
+        self.drawn = {name: element for name, figure in FIGURES.items() if len(element := figure.draw(results))}
         self._viewport = Viewport()
         self._notice = pn.pane.HTML("", margin=(2, 0, 6, 0), sizing_mode="stretch_width", stylesheets=[CSS])
         self._figures = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[PAIR])
@@ -76,10 +76,10 @@ class PaperLab:
             self._notice.object = notice(" ".join(problems), "warning")
 
     def _show(self, *_: Any) -> None:
-        chosen = self.drawn if self.state.figure == ALL else [self.state.figure]
+        chosen = list(self.drawn) if self.state.figure == ALL else [self.state.figure]
         missing = [FIGURES[name].title for name in chosen if name not in self.drawn]
         with together():
-            self._figures.objects = [figure_pane(name, self.results) for name in chosen if name in self.drawn]
+            self._figures.objects = [figure_pane(name, self.drawn[name]) for name in chosen if name in self.drawn]
             self._notice.object = notice(
                 f"No run of the stored results belongs to “{missing[0]}”." if missing else _INTRODUCTION, "warning" if missing else "info"
             )
@@ -104,10 +104,10 @@ class PaperLab:
         ]
 
 
-def figure_pane(name: str, results: Results) -> Any:
+def figure_pane(name: str, element: hv.Overlay) -> Any:
     """A figure with its title and caption, in colours for either theme and with the legend where a narrow screen has room for it."""
     figure = FIGURES[name]
-    drawn: Any = hv.render(figure.draw(results), backend="bokeh")
+    drawn: Any = hv.render(element, backend="bokeh")
     drawn.update(sizing_mode="stretch_width", height=_HEIGHT, min_width=250)
     for mark in drawn.select(GlyphRenderer):
         if getattr(mark.glyph, "line_color", None) == INK:

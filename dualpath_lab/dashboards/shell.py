@@ -12,8 +12,8 @@ import panel as pn
 from panel_material_ui.template.base import Page
 
 from dualpath_lab.dashboards import tour
+from dualpath_lab.dashboards.back_forward import BackForward
 from dualpath_lab.dashboards.cards import notice
-from dualpath_lab.dashboards.history import History
 from dualpath_lab.dashboards.linked import LinkedState
 from dualpath_lab.dashboards.style import CSS
 
@@ -78,9 +78,7 @@ def keep_in_link(state: LinkedState, page: Page) -> None:
     step = f"&{tour.KEY}={number}" if number else ""
     location.search = state.to_query() + step
     state.param.watch(lambda *_: location.param.update(search=state.to_query() + step), list(state.KEYS))
-    history = History(width=0, height=0, margin=0)
-    history.param.watch(lambda event: state.take_query(event.new), "search")
-    page.main.append(history)
+    page.main.append(BackForward(state.take_query))
 
 
 @contextmanager

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from html import escape
 from typing import NamedTuple
 
+from dualpath_lab.calibration import COMPUTE_QUOTA_S
 from dualpath_lab.dashboards.anatomy_state import AnatomyState
 from dualpath_lab.dashboards.lane_state import LaneState
 from dualpath_lab.dashboards.linked import LinkedState
@@ -41,8 +43,9 @@ class Step(NamedTuple):
     state: LinkedState
 
 
+@cache
 def steps() -> tuple[Step, ...]:
-    """All of them, in order."""
+    """All of them, in order; their states are never changed."""
     return (
         Step(
             "The storage wall",
@@ -57,8 +60,8 @@ def steps() -> tuple[Step, ...]:
             "The second path opens",
             "DualPath (B, dashed) also reads through the decode nodes and passes the KV-cache on to the prefill engine over the compute "
             "network. A already loads layer by layer; all that it lacks is the second path.",
-            "The same plot: B's decode storage NICs now work as well as its prefill ones. The speed-up in B's card comes near the ratio of "
-            "all storage NICs to the prefill nodes' own.",
+            "The same plot: B's decode storage NICs now work as well as its prefill ones. The speed-up in B's card rises; its bound is the "
+            "ratio of all storage NICs to the prefill nodes' own.",
             "Take the decode nodes from 2 to 4, then to 1, and follow the speed-up.",
             LabState(system_a="layerwise"),
         ),
@@ -81,8 +84,8 @@ def steps() -> tuple[Step, ...]:
         ),
         Step(
             "Many engines in step",
-            "The engines of an expert-parallel group wait for the slowest in every forward. The compute quota fills a forward up to 0.3 s "
-            "of attention on each engine and cuts the request that would pass it.",
+            "The engines of an expert-parallel group wait for the slowest in every forward. The compute quota fills a forward up to "
+            f"{COMPUTE_QUOTA_S:g} s of attention on each engine and cuts the request that would pass it.",
             "The forwards around the slowest turn, at the bottom of the page: bars reach the line of the quota, and none passes it.",
             "Choose the system roundrobin, which packs a fixed number of tokens: some forwards take twice the quota.",
             AnatomyState(model="ds-660b", prefill_nodes=2, decode_nodes=4, agents=48, pick="slowest"),

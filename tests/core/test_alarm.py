@@ -24,7 +24,7 @@ def test_it_rings_at_what_was_set_last(settings: list[tuple[float, float]]) -> N
     alarm = Alarm(env, lambda: rung.append(env.now))
     changes = sorted(settings, key=lambda change: change[0])
     for at_s, delay_s in changes:
-        env.timeout(at_s).callbacks.append(lambda _, delay_s=delay_s: alarm.set(delay_s))  # type: ignore[misc]
+        env.timeout(at_s).callbacks.append(lambda _, delay_s=delay_s: alarm.set(delay_s))
     env.run()
     next_changes = [at_s for at_s, _ in changes[1:]] + [INF]
     due = [at_s + delay_s for (at_s, delay_s), following in zip(changes, next_changes, strict=True) if at_s + delay_s < following]

@@ -140,10 +140,10 @@ class Writer:
         full = []
         for engine, number in blocks:
             turn = Turn(len(self.stored), 0, 0, 1, 1, 1)
-            turn.de = self.engines[engine]  # type: ignore[assignment]
+            turn.de = self.engines[engine]
             key = len(self.stored)
             self.stored[key] = float("nan")
-            turn.when_stored = lambda key=key: self.stored.update({key: self.env.now})  # type: ignore[misc]
+            turn.when_stored = lambda key=key: self.stored.update({key: self.env.now})
             full.append((turn, number))
         self.env.timeout(at_s).callbacks.append(lambda _: self.queue.write(full))
 

@@ -45,7 +45,7 @@ def test_a_figure_without_runs_is_said(results: Results) -> None:
 @pytest.mark.parametrize("name", ["ablation", "ttft_breakdown", "online_ttft"])
 def test_nothing_is_drawn_in_a_colour_that_a_dark_page_swallows(results: Results, name: str) -> None:
     """Mutant: published values keep the ink of white paper."""
-    figure: Any = figure_pane(name, results)[1].object
+    figure: Any = figure_pane(name, FIGURES[name].draw(results))[1].object
     assert all(getattr(mark.glyph, "line_color", None) != INK for mark in figure.select(GlyphRenderer))
     assert figure.legend
     assert not figure.right, "a legend beside the plot leaves no room on a narrow screen"
