@@ -112,9 +112,8 @@ def result_of(simulation: Simulation, wall_s: float) -> Result:
     trajectory_s = _trajectory_times(simulation, columns)
     latency = {name: _distribution(columns[name]) for name in ("ttft", "ttst", "tpot")} | {"trajectory": _distribution(trajectory_s)}
     breakdown = {stage: _mean(columns[end] - columns[start]) for stage, (start, end) in STAGES.items()}
-    unbooked = simulation.network.unbooked(simulated_s)
-    carried = simulation.network.carried
-    links = [_link_values(link, carried.total(link) + unbooked.get(link, 0.0), simulated_s) for link in simulation.cluster.links()]
+    carried = simulation.network.carried_bytes(simulated_s).tolist()
+    links = [_link_values(link, carried[link.number], simulated_s) for link in simulation.cluster.links()]
     slo = simulation.scenario.slo
     ttft, tpot = latency["ttft"]["mean"], latency["tpot"]["mean"]
     values = {

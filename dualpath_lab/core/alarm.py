@@ -14,15 +14,15 @@ class Timer(ABC):
     """Rings at the time last set.
 
     SimPy's events can't be withdrawn. So a timer that is put off keeps its event, and asks for the rest of the time when that comes; one
-    that is brought forward leaves the old event in the queue and ignores it.
+    that is brought forward asks for an earlier event too, and whichever comes sees whether it is time.
     """
 
-    __slots__ = ("_at", "_env", "_event", "_event_at")
+    __slots__ = ("_at", "_env", "_pending")
 
     def __init__(self, env: Environment) -> None:
         self._env = env
-        self._event: Event | None = None
-        self._at = self._event_at = inf
+        self._at = inf
+        self._pending = [inf]
 
     @abstractmethod
     def ring(self) -> None:
@@ -30,24 +30,23 @@ class Timer(ABC):
 
     def set(self, delay_s: float) -> None:
         """Ring once, ``delay_s`` from now; an earlier setting is forgotten. An infinite delay never rings."""
-        self._at = at = self._env.now + delay_s
-        if self._event is None or at < self._event_at:
-            self._wait(delay_s)
+        self.set_at(self._env.now + delay_s)
 
-    def _wait(self, delay_s: float) -> None:
-        if delay_s == inf:
-            return
-        self._event_at = self._at
-        self._event = event = Timeout(self._env, delay_s)
-        event.callbacks.append(self._due)
+    def set_at(self, time_s: float) -> None:
+        """Ring once, at a time that is not over; an earlier setting is forgotten. Infinity never rings."""
+        self._at = time_s
+        pending = self._pending
+        if time_s < pending[-1]:
+            pending.append(time_s)
+            env = self._env
+            Timeout(env, max(time_s - env.now, 0.0)).callbacks.append(self._due)
 
-    def _due(self, event: Event) -> None:
-        if event is not self._event:
-            return
-        self._event = None
+    def _due(self, _: Event) -> None:
+        self._pending.pop()
         if self._at > self._env.now:
-            self._wait(self._at - self._env.now)
+            self.set_at(self._at)
         else:
+            self._at = inf
             self.ring()
 
 

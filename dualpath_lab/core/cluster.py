@@ -33,13 +33,13 @@ class Node:
         self.role = role
         self.name = f"{role[0]}{index}"
         spec = scenario.cluster
-        self.snic_rx = Link(f"{self.name}.snic", "snic", role, "rx", spec.storage_bytes_per_s)
-        self.snic_tx = Link(f"{self.name}.snic", "snic", role, "tx", spec.storage_bytes_per_s)
-        self.dram = Link(f"{self.name}.dram", "dram", role, "both", spec.dram_bytes_per_s)
+        self.snic_rx = network.link(f"{self.name}.snic", "snic", role, "rx", spec.storage_bytes_per_s)
+        self.snic_tx = network.link(f"{self.name}.snic", "snic", role, "tx", spec.storage_bytes_per_s)
+        self.dram = network.link(f"{self.name}.dram", "dram", role, "both", spec.dram_bytes_per_s)
         self.cnics = [
             (
-                Link(f"{self.name}.g{gpu}.cnic", "cnic", role, "tx", spec.compute_bytes_per_s),
-                Link(f"{self.name}.g{gpu}.cnic", "cnic", role, "rx", spec.compute_bytes_per_s),
+                network.link(f"{self.name}.g{gpu}.cnic", "cnic", role, "tx", spec.compute_bytes_per_s),
+                network.link(f"{self.name}.g{gpu}.cnic", "cnic", role, "rx", spec.compute_bytes_per_s),
             )
             for gpu in range(spec.gpus_per_node)
         ]

@@ -61,8 +61,10 @@ class Engine:
         Number of the group whose leader fetches its work.
     ports : Ports
         The links of its node and its compute NIC.
-    copy_in, write_back : Route
-        From its buffer to its HBM, and from there to storage.
+    copy_in : Route
+        From its buffer to its HBM.
+    write_back : tuple of Link
+        From there to storage.
     hbm : Memory
         What it has for KV-cache.
     sequences, tokens : int
@@ -76,7 +78,7 @@ class Engine:
         self.fetch_group = fetch_group
         self.ports = node.ports[gpu]
         self.copy_in = route(paths.copy_in(self.ports))
-        self.write_back = route(paths.write_back(self.ports))
+        self.write_back = paths.write_back(self.ports)
         self.hbm = Memory(f"{self.name}.hbm", kv_hbm_bytes)
         self.copies = CopyQueue(network)
         self.sequences = 0
@@ -155,10 +157,7 @@ class EngineGroup:
         self._network = network
         self._exchange = exchange
         self._tokens_per_s = 0.0
-        self._links = [link for engine in engines for link in (engine.ports.cnic_tx, engine.ports.cnic_rx)]
-        self.traffic = ModelTraffic()
-        for link in self._links:
-            link.model = self.traffic
+        self.traffic = ModelTraffic([link for engine in engines for link in (engine.ports.cnic_tx, engine.ports.cnic_rx)])
 
     def change_exchange(self, compute_bytes_per_s: float, model_share: float | None) -> None:
         """Other compute NICs, or another share of them for model traffic, from now on.
@@ -166,13 +165,11 @@ class EngineGroup:
         Simplification: the forward or step under way keeps its length, so that its exchange is cut where the NICs have no room for it.
         """
         self._exchange = exchange(self._exchange.bytes_per_token, compute_bytes_per_s, model_share)
-        if compute_bytes_per_s != self._links[0].capacity:
-            for link in self._links:
-                link.set_capacity(compute_bytes_per_s, self._env.now)
-        self._network.set_model_rate(self.traffic, self._exchange.rate(self._tokens_per_s), self._links)
+        new_capacity = compute_bytes_per_s if compute_bytes_per_s != self.traffic.links[0].capacity else None
+        self._network.set_model_rate(self.traffic, self._exchange.rate(self._tokens_per_s), new_capacity)
 
     def _set_traffic(self, tokens_per_s: float) -> None:
         self._tokens_per_s = tokens_per_s
         rate = self._exchange.rate(tokens_per_s)
         if rate != self.traffic.rate:
-            self._network.set_model_rate(self.traffic, rate, self._links)
+            self._network.set_model_rate(self.traffic, rate)

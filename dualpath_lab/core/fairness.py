@@ -1,101 +1,250 @@
-"""Max-min fair rates for flows that share links."""
+"""Max-min fair rates for flows that share links, compiled.
+
+A flow's rate is only worked out anew where a change can reach it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from math import inf
 
-from dualpath_lab.core.links import Flow, Link
+from numba import njit
 
-FULL = 1e-9
-"""Share of a link's capacity below which what is left of it counts as nothing."""
+from dualpath_lab.core.flows import DECIDED, FULL, JOINING, OUTSIDE, RIPE, UNDECIDED
+from dualpath_lab.core.recorder import BIN_S
 
-Decided = dict[Flow, tuple[float, Link | None]]
-"""Rate and bottleneck of each flow; none where the flow has its top rate."""
+FEW_ROUNDS = 3
+"""Of settling who is concerned by a change, one after the other."""
 
 
-def fair_rates(flows: Iterable[Flow]) -> tuple[Decided, dict[Link, float], list[Link]]:
-    """Max-min fair rates of some flows in what the others leave them.
+@njit(cache=True)
+def share_out(net, count, now):
+    """Give the flows inside, and whoever their change reaches, max-min fair rates.
 
-    A link that could carry all its flows as fast as each could be by itself holds nobody back and is left aside.
-
-    Returns
-    -------
-    decided : dict
-        The rates.
-    room : dict of Link to float
-        What then is left, bytes/s, of each link that may hold someone back.
-    ample : list of Link
-        The other links.
+    The rates of the given flows are worked out with all others left as they are. Where that is unfair to anyone, the flows concerned
+    join, and it is done again: the fastest on a link that slows someone down, and those that a link no longer holds back. Where that
+    goes on and on, everyone on the links that are tight for those inside joins at once.
     """
-    room: dict[Link, float] = {}
-    for flow in flows:
-        rate = flow.rate
-        for link, share in flow.route:
-            room[link] = (room[link] if link in room else link.kv_capacity - link.used) + rate * share
-    wanted = dict.fromkeys(room, 0.0)
-    for flow in flows:
-        alone = flow.top_rate
-        for link, share in flow.route:
-            alone = min(alone, room[link] / share)
+    rounds = 0
+    while count:
+        touched = _find_room(net, count)
+        _fill(net, count, touched)
+        before = count
+        for number in net.touched[:touched]:
+            link = net.links[number]
+            if link.tight and link.room <= FULL * link.capacity:
+                count = _join_concerned(net, count, number)
+            else:
+                count = join_held_back(net, count, number)
+            link.seen = False
+        if count == before:
+            break
+        if rounds == FEW_ROUNDS:
+            for number in net.touched[:touched]:
+                if net.links[number].tight:
+                    count = join_all(net, count, number)
+        else:
+            rounds += 1
+    for flow in net.inside[:count]:
+        net.flows[flow].state = OUTSIDE
+        set_rate(net, flow, net.flows[flow].new_rate, net.flows[flow].new_bottleneck, now)
+
+
+@njit(cache=True)
+def _find_room(net, count):
+    """Find what the others leave on the links of those inside; returns how many links there are.
+
+    A link that could carry all its flows as fast as each could be by itself holds nobody back: it is not *tight*.
+    """
+    touched = 0
+    for flow in net.inside[:count]:
+        this = net.flows[flow]
+        this.state = UNDECIDED
+        for crossing in net.crossings[this.first : this.first + this.length]:
+            link = net.links[crossing.link]
+            if not link.seen:
+                link.seen, link.room, link.wanted = True, link.kv_capacity - link.used, 0.0
+                net.touched[touched] = crossing.link
+                touched += 1
+            link.room += this.rate * crossing.share
+    for flow in net.inside[:count]:
+        this = net.flows[flow]
+        alone = this.top_rate
+        for crossing in net.crossings[this.first : this.first + this.length]:
+            alone = min(alone, net.links[crossing.link].room / crossing.share)
         if alone > 0:
-            for link, share in flow.route:
-                wanted[link] += alone * share
-    ample = [link for link, rate in wanted.items() if rate < room[link] * (1 - FULL)]
-    for link in ample:
-        del room[link]
-    decided = _fill({flow: [(link, share) for link, share in flow.route if link in room] for flow in flows}, room)
-    return decided, room, ample
+            for crossing in net.crossings[this.first : this.first + this.length]:
+                net.links[crossing.link].wanted += alone * crossing.share
+    for number in net.touched[:touched]:
+        link = net.links[number]
+        link.tight = link.wanted >= link.room * (1 - FULL)
+    return touched
 
 
-def _fill(undecided: dict[Flow, list[tuple[Link, float]]], room: dict[Link, float]) -> Decided:
+@njit(cache=True)
+def _fill(net, count, touched):
     """Progressive filling, many links at a time.
 
     A link's level is the rate at which its undecided flows would fill it. A flow is decided at its top rate if that is below the level of
     all its links, and at the level of a link that is the lowest for every undecided flow on it. Deciding flows only raises the levels of
-    other links, so the order doesn't matter. Of what holds a flow back equally, its top rate counts first, then what has held it back
-    before: a rate that stays must not look like a change to others.
+    other links, so the order doesn't matter.
     """
-    on: dict[Link, dict[Flow, float]] = {link: {} for link in room}
-    for flow, route in undecided.items():
-        for link, share in route:
-            on[link][flow] = share
-    decided: Decided = {}
+    undecided = count
     while undecided:
-        level = {link: max(room[link], 0.0) / sum(here.values()) for link, here in on.items() if here}
-        most = {flow: min([level[link] for link, _ in route], default=inf) * (1 + FULL) for flow, route in undecided.items()}
-        ripe: Decided = {flow: (flow.top_rate, None) for flow in undecided if flow.top_rate <= most[flow]}
-        capped = set(ripe)
-        for link, rate in level.items():
-            if all(most[flow] >= rate and flow not in capped for flow in on[link]):
-                ripe.update((flow, (rate, link)) for flow in on[link] if flow not in ripe or flow.bottleneck is link)
-        for flow, (rate, _) in ripe.items():
-            for link, share in undecided.pop(flow):
-                room[link] -= rate * share
-                del on[link][flow]
-        decided |= ripe
-    return decided
+        _set_levels(net, count, touched)
+        for flow in net.inside[:count]:
+            if net.flows[flow].state == UNDECIDED:
+                _ripen(net, flow)
+        for flow in net.inside[:count]:
+            this = net.flows[flow]
+            if this.state == RIPE:
+                this.state = DECIDED
+                undecided -= 1
+                for crossing in net.crossings[this.first : this.first + this.length]:
+                    net.links[crossing.link].room -= this.new_rate * crossing.share
 
 
-def released(link: Link, decided: Decided) -> list[Flow]:
-    """Flows left out so far that an ample link no longer holds back."""
-    return [flow for flow in link.flows if flow.bottleneck is link and flow not in decided] if link.holds else []
+@njit(cache=True)
+def _set_levels(net, count, touched):
+    """Set the level of every tight link, and the highest rate that the levels allow each undecided flow."""
+    for number in net.touched[:touched]:
+        net.links[number].weight = 0.0
+    for flow in net.inside[:count]:
+        this = net.flows[flow]
+        if this.state == UNDECIDED:
+            for crossing in net.crossings[this.first : this.first + this.length]:
+                net.links[crossing.link].weight += crossing.share
+    for number in net.touched[:touched]:
+        link = net.links[number]
+        link.lowest = link.tight
+        if link.tight and link.weight > 0:
+            link.level = max(link.room, 0.0) / link.weight
+    for flow in net.inside[:count]:
+        this = net.flows[flow]
+        if this.state == UNDECIDED:
+            route = net.crossings[this.first : this.first + this.length]
+            this.most = inf
+            for crossing in route:
+                if net.links[crossing.link].tight:
+                    this.most = min(this.most, net.links[crossing.link].level * (1 + FULL))
+            for crossing in route:
+                if this.top_rate <= this.most or this.most < net.links[crossing.link].level:
+                    net.links[crossing.link].lowest = False
 
 
-def concerned(link: Link, room: float, decided: Decided) -> list[Flow]:
-    """Flows left out so far that may not keep their rates if the decided ones get theirs.
+@njit(cache=True)
+def _ripen(net, flow):
+    """Note a flow's rate if the levels decide it.
+
+    Of what holds it back equally, its top rate counts first, then what has held it back before: a rate that stays must not look like a
+    change to others.
+    """
+    this = net.flows[flow]
+    if this.top_rate <= this.most:
+        this.state, this.new_rate, this.new_bottleneck = RIPE, this.top_rate, -1
+        return
+    for crossing in net.crossings[this.first : this.first + this.length]:
+        if net.links[crossing.link].lowest and (this.state == UNDECIDED or crossing.link == this.bottleneck):
+            this.state, this.new_rate, this.new_bottleneck = RIPE, net.links[crossing.link].level, crossing.link
+
+
+@njit(cache=True)
+def _join_concerned(net, count, link):
+    """Whoever on a full link may not keep its rate if those decided get theirs.
 
     A link that is a flow's bottleneck is full, and nobody on it is faster: those it holds back get what is left or what a faster one has
     too much, and the fastest give way to a decided flow that it holds back.
     """
-    if room > FULL * link.capacity:
-        return released(link, decided)
-    others = [flow for flow in link.flows if flow not in decided]
-    if not others:
-        return []
-    here = [decided[flow] for flow in link.flows if flow in decided]
-    most = max(rate for rate, _ in here) * (1 - FULL)
-    least = min((rate for rate, bottleneck in here if bottleneck is link), default=inf) * (1 + FULL)
-    fastest = max(flow.rate for flow in others)
-    held_back = [flow for flow in others if flow.bottleneck is link and flow.rate < most]
-    return held_back + [flow for flow in others if flow.rate == fastest > least]
+    most, least, fastest = 0.0, inf, -1.0
+    at = net.links[link].first
+    while at >= 0:
+        this = net.flows[net.crossings[at].flow]
+        if this.state == DECIDED:
+            most = max(most, this.new_rate)
+            if this.new_bottleneck == link:
+                least = min(least, this.new_rate)
+        else:
+            fastest = max(fastest, this.rate)
+        at = net.crossings[at].after
+    at = net.links[link].first
+    while at >= 0:
+        flow = net.crossings[at].flow
+        this = net.flows[flow]
+        slow = this.bottleneck == link and this.rate < most * (1 - FULL)
+        if this.state != DECIDED and (slow or (this.rate == fastest and fastest > least * (1 + FULL))):
+            count = join(net, count, flow)
+        at = net.crossings[at].after
+    return count
+
+
+@njit(cache=True)
+def join(net, count, flow):
+    """Let a flow's rate be worked out with ``count`` others; returns how many there are then."""
+    if net.flows[flow].state != OUTSIDE:
+        return count
+    net.flows[flow].state = JOINING
+    net.inside[count] = flow
+    return count + 1
+
+
+@njit(cache=True)
+def join_all(net, count, link):
+    """Everyone on a link."""
+    at = net.links[link].first
+    while at >= 0:
+        count = join(net, count, net.crossings[at].flow)
+        at = net.crossings[at].after
+    return count
+
+
+@njit(cache=True)
+def join_held_back(net, count, link):
+    """Whoever has the link as a bottleneck."""
+    if net.links[link].holds:
+        at = net.links[link].first
+        while at >= 0:
+            flow = net.crossings[at].flow
+            if net.flows[flow].bottleneck == link:
+                count = join(net, count, flow)
+            at = net.crossings[at].after
+    return count
+
+
+@njit(cache=True)
+def set_rate(net, flow, rate, bottleneck, now):
+    """Go on at another rate."""
+    this = net.flows[flow]
+    if bottleneck != this.bottleneck:
+        if this.bottleneck >= 0:
+            net.links[this.bottleneck].holds -= 1
+        if bottleneck >= 0:
+            net.links[bottleneck].holds += 1
+        this.bottleneck = bottleneck
+    if rate == this.rate:
+        return
+    moved = min(this.rate * (now - this.since), this.left)
+    if moved > 0:
+        this.left -= moved
+        book(net, flow, moved, now)
+    this.since = now
+    for crossing in net.crossings[this.first : this.first + this.length]:
+        net.links[crossing.link].used += (rate - this.rate) * crossing.share
+    this.rate = rate
+    net.ends_at[flow] = now + this.left / rate if rate > 0 else inf
+
+
+@njit(cache=True)
+def book(net, flow, size_bytes, now):
+    """Note that each stream of a flow moved some bytes evenly since its last change."""
+    this = net.flows[flow]
+    first, last = int(this.since / BIN_S), int(now / BIN_S)
+    for crossing in net.crossings[this.first : this.first + this.length]:
+        amount = size_bytes * crossing.share
+        net.totals[crossing.link] += amount
+        bins = net.bins[crossing.link]
+        if first == last:
+            bins[first] += amount
+        else:
+            per_s = amount / (now - this.since)
+            bins[first] += per_s * ((first + 1) * BIN_S - this.since)
+            bins[first + 1 : last] += per_s * BIN_S
+            bins[last] += per_s * (now - last * BIN_S)

@@ -1,16 +1,14 @@
-"""Links, what has priority on them, and the flows that share the rest."""
+"""Links, what has priority on them, and the routes of the flows that share the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from math import inf
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from dualpath_lab.core.alarm import Timer
+import numpy as np
+from numpy.typing import NDArray
+
 from dualpath_lab.core.recorder import Series
-
-if TYPE_CHECKING:
-    from simpy import Environment
 
 
 class ModelTraffic:
@@ -18,15 +16,23 @@ class ModelTraffic:
 
     Attributes
     ----------
+    links : sequence of Link
+        Those directions.
+    numbers : int64 array, shape (links,)
+        Theirs.
     rate : float
         Bytes/s now; zero while the group idles.
     series : Series
         Bytes carried on one direction of one NIC.
     """
 
-    __slots__ = ("rate", "series", "since")
+    __slots__ = ("links", "numbers", "rate", "series", "since")
 
-    def __init__(self) -> None:
+    def __init__(self, links: Sequence[Link]) -> None:
+        self.links = links
+        self.numbers = numbers(links)
+        for link in links:
+            link.model = self
         self.rate = 0.0
         self.since = 0.0
         self.series = Series()
@@ -37,36 +43,30 @@ class ModelTraffic:
 
 
 class Link:
-    """One direction of a NIC, or the DRAM of a node (both directions at once).
+    """One direction of a NIC, or the DRAM of a node (both directions at once); made by :meth:`Network.link`.
 
     Attributes
     ----------
-    capacity, kv_capacity : float
-        Bytes/s, and what of them model traffic leaves to KV flows.
+    number : int
+        Its place in the network.
+    capacity : float
+        Bytes/s.
     past : list of (float, float)
         Earlier capacities, bytes/s, each with the time in s at which it ended.
-    used : float
-        Bytes/s that KV flows carry now.
-    flows : dict of Flow to float
-        Those that cross it, with their number of streams.
-    holds : int
-        How many flows it is the bottleneck of.
     model : ModelTraffic or None
         What has priority here.
     """
 
-    __slots__ = ("capacity", "direction", "flows", "holds", "kind", "kv_capacity", "model", "name", "past", "role", "used")
+    __slots__ = ("capacity", "direction", "kind", "model", "name", "number", "past", "role")
 
-    def __init__(self, name: str, kind: str, role: str, direction: str, capacity: float) -> None:
+    def __init__(self, number: int, name: str, kind: str, role: str, direction: str, capacity: float) -> None:
+        self.number = number
         self.name = name
         self.kind = kind
         self.role = role
         self.direction = direction
-        self.capacity = self.kv_capacity = capacity
+        self.capacity = capacity
         self.model: ModelTraffic | None = None
-        self.used = 0.0
-        self.flows: dict[Flow, float] = {}
-        self.holds = 0
         self.past: list[tuple[float, float]] = []
 
     def set_capacity(self, capacity: float, now: float) -> None:
@@ -83,8 +83,47 @@ class Link:
         return size_bytes + self.capacity * (until_s - since_s)
 
 
-Route = tuple[tuple[Link, float], ...]
-"""Links, each with the number of a flow's streams that cross it."""
+class Route(NamedTuple):
+    """Links that a flow crosses.
+
+    Attributes
+    ----------
+    links : int64 array, shape (links,)
+        Their numbers.
+    shares : float64 array, shape (links,)
+        How many of the flow's streams cross each.
+    """
+
+    links: NDArray[np.int64]
+    shares: NDArray[np.float64]
+
+
+class Moving(NamedTuple):
+    """A flow on the move: equal streams that all have its rate.
+
+    Fair means that all streams on a link are equal, whichever flow they belong to.
+
+    Attributes
+    ----------
+    route : dict of Link to float
+        How many of its streams cross each link.
+    rate, top_rate : float
+        Bytes/s of a stream, now and at most.
+    """
+
+    route: dict[Link, float]
+    rate: float
+    top_rate: float
+
+
+def numbers(links: Iterable[Link]) -> NDArray[np.int64]:
+    """Of some links, in their order."""
+    return np.array([link.number for link in links], np.int64)
+
+
+def crossing(streams: Mapping[Link, float]) -> Route:
+    """The route of so many streams over each link."""
+    return Route(numbers(streams), np.array(list(streams.values()), np.float64))
 
 
 def route(links: Iterable[Link]) -> Route:
@@ -92,7 +131,7 @@ def route(links: Iterable[Link]) -> Route:
     times: dict[Link, float] = {}
     for link in links:
         times[link] = times.get(link, 0.0) + 1.0
-    return tuple(times.items())
+    return crossing(times)
 
 
 def lockstep(load: Mapping[Link, int], stream_bytes: float | None = None) -> tuple[Route, float]:
@@ -106,31 +145,4 @@ def lockstep(load: Mapping[Link, int], stream_bytes: float | None = None) -> tup
         Mean size of the transfers; it is a single one when left out.
     """
     size_bytes = stream_bytes or float(max(load.values(), default=0))
-    return tuple((link, size / size_bytes) for link, size in load.items() if size), size_bytes
-
-
-class Flow(Timer):
-    """Bytes on the move over one or several links in lockstep.
-
-    It stands for equal streams of ``left`` bytes each, which all have the *rate* of the flow; ``route`` says how many of them cross each
-    link. Fair means that all streams on a link are equal, whichever flow they belong to. It rings when the last byte has arrived.
-    """
-
-    __slots__ = ("_finish", "bottleneck", "done", "left", "rate", "route", "since", "top_rate")
-
-    def __init__(
-        self, env: Environment, finish: Callable[[Flow], None], route: Route, size_bytes: float, done: Callable[[], None], at_least_s: float
-    ) -> None:
-        super().__init__(env)
-        self._finish = finish
-        self.route = route
-        self.left = size_bytes
-        self.done = done
-        self.top_rate = size_bytes / at_least_s if at_least_s > 0 else inf
-        self.rate = 0.0
-        self.since = env.now
-        self.bottleneck: Link | None = None
-
-    def ring(self) -> None:
-        """The last byte has arrived."""
-        self._finish(self)
+    return crossing({link: size / size_bytes for link, size in load.items() if size}), size_bytes

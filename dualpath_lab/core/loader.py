@@ -105,7 +105,7 @@ class Loader:
         chunk_bytes = 0
         for turn, cached, tokens in chunks:
             pe, de = turn.pe.ports, turn.de.ports
-            turn.pe.hbm.take(self._layers_bytes(turn), _nothing)
+            turn.pe.hbm.hold(self._layers_bytes(turn))
             loaded = stored = 0
             if cached == turn.hit:
                 loaded, stored = turn.hit, turn.prefill_read
@@ -216,7 +216,3 @@ class NoLoader(Loader):
 def _add(load: dict[Link, int], links: Iterable[Link], size_bytes: int) -> None:
     for link in links:
         load[link] += size_bytes
-
-
-def _nothing() -> None:
-    """Room was seen to be there, so the grant is immediate."""

@@ -50,22 +50,23 @@ class Memory:
         if self._urgent or (self._waiting and not urgent) or self.used_bytes + size_bytes > self.capacity_bytes:
             (self._urgent if urgent else self._waiting).append((size_bytes, then))
         else:
-            self._grant(size_bytes, then)
+            self.hold(size_bytes)
+            then()
+
+    def hold(self, size_bytes: int) -> None:
+        """Take bytes that are free and that nobody who asked before waits for."""
+        self.used_bytes += size_bytes
+        if self.used_bytes > self.peak_bytes:
+            self.peak_bytes = self.used_bytes
 
     def give_back(self, size_bytes: int) -> None:
         """Return bytes taken before and serve those who wait."""
         self.used_bytes -= size_bytes
-        self._serve()
-
-    def _serve(self) -> None:
         while queue := self._urgent or self._waiting:
             size_bytes, then = queue[0]
             if size_bytes > self.free_bytes:
                 return
             queue.popleft()
-            self._grant(size_bytes, then)
+            self.hold(size_bytes)
+            then()
 
-    def _grant(self, size_bytes: int, then: Callable[[], None]) -> None:
-        self.used_bytes += size_bytes
-        self.peak_bytes = max(self.peak_bytes, self.used_bytes)
-        then()

@@ -2,7 +2,8 @@
 
 Two classes of traffic: *model* traffic has priority and takes its rate off the top of a compute NIC while its engines run; *KV* traffic
 shares what is left, max-min fairly. A flow may cross several links with a different number of bytes on each (the transfers of a whole
-prefill forward move in lockstep, so they are one flow), and it may have a top speed (a forward can't outrun its computation).
+prefill forward move in lockstep, so they are one flow), and it may have a top speed (a forward can't outrun its computation). The
+arithmetic is compiled: :mod:`fluid` and :mod:`fairness`.
 
 Simplification: model traffic is a constant rate while its engines run, where a real link sees bursts shorter than a millisecond.
 
@@ -19,42 +20,53 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from math import inf
 
+import numpy as np
+from numpy.typing import NDArray
 from simpy import Environment
 
-from dualpath_lab.core.alarm import call_later
-from dualpath_lab.core.fairness import FULL, concerned, fair_rates, released
-from dualpath_lab.core.ledger import Ledger
-from dualpath_lab.core.links import Flow, Link, ModelTraffic, Route
-
-FEW_ROUNDS = 3
-"""Of settling who is concerned by a change, one after the other."""
+from dualpath_lab.core import fluid
+from dualpath_lab.core.alarm import Timer, call_later
+from dualpath_lab.core.flows import no_flows, with_room
+from dualpath_lab.core.links import Link, ModelTraffic, Moving, Route, numbers
+from dualpath_lab.core.recorder import BIN_S
 
 
-class Network:
-    """All flows of a cluster; keeps every rate max-min fair and every completion exact.
+class Network(Timer):
+    """All links and flows of a cluster; keeps every rate max-min fair and every completion exact.
 
-    Rates are only worked out anew where a change can reach: a flow that starts on links with room to spare, or ends without having
-    held anyone back, touches nobody else.
+    It rings when the next flow of all is done.
 
     Attributes
     ----------
-    active : dict of Flow
-        Those on the move.
-    carried : Ledger
-        What the others, and they until their rate last changed, have moved.
+    links : list of Link
+        By number.
     """
 
     def __init__(self, env: Environment) -> None:
-        self._env = env
-        self.active: dict[Flow, None] = {}
-        self.carried = Ledger()
+        super().__init__(env)
+        self.links: list[Link] = []
+        self._arrays = no_flows()
+        self._booked_until_s = 0.0
+        self._done: list[Callable[[], None] | None] = []
+        self._size: list[int] = []
+        self._idle: dict[int, list[int]] = defaultdict(list)
+
+    def link(self, name: str, kind: str, role: str, direction: str, capacity: float) -> Link:
+        """A new link; see :class:`Link`."""
+        link = Link(len(self.links), name, kind, role, direction, capacity)
+        self.links.append(link)
+        self._arrays = with_room(self._arrays, links=len(self.links))
+        row = self._arrays.links[link.number]
+        row["capacity"] = row["kv_capacity"] = capacity
+        row["first"] = row["last"] = -1
+        return link
 
     def start(self, route: Route, size_bytes: float, done: Callable[[], None], at_least_s: float = 0.0) -> None:
         """Carry ``size_bytes`` in each stream of ``route`` and call ``done`` when the last byte has arrived.
 
         Parameters
         ----------
-        route : tuple of (Link, float)
+        route : Route
             See :func:`links.route` and :func:`links.lockstep`.
         size_bytes : float
             Of each stream.
@@ -63,122 +75,114 @@ class Network:
         at_least_s : float
             The flow takes no less time than this.
         """
-        if not route or not size_bytes:
+        crossings = len(route.links)
+        if not crossings or not size_bytes:
             call_later(self._env, at_least_s, done)
             return
-        flow = Flow(self._env, self._finish, route, size_bytes, done, at_least_s)
-        self.active[flow] = None
-        rate, bottleneck = flow.top_rate, None
-        for link, share in route:
-            room = (link.kv_capacity - link.used) / share
-            if room < rate:
-                rate, bottleneck = room, link
-        if bottleneck is None or (rate > FULL * bottleneck.capacity and all(other.rate <= rate for other in bottleneck.flows)):
-            for link, share in route:
-                link.flows[flow] = share
-                link.used += rate * share
-            flow.rate = rate
-            flow.bottleneck = bottleneck
-            if bottleneck:
-                bottleneck.holds += 1
-            flow.set(size_bytes / rate)
-        else:
-            for link, share in route:
-                link.flows[flow] = share
-            full = [link for link, _ in route if link.kv_capacity - link.used <= FULL * link.capacity]
-            self._share_out([flow, *(other for link in full for other in link.flows if other.bottleneck)])
+        now = self._now()
+        idle = self._idle[(crossings - 1).bit_length()]
+        flow = idle.pop() if idle else self._new_flow(crossings)
+        self._done[flow] = done
+        top_rate = size_bytes / at_least_s if at_least_s > 0 else inf
+        self.set_at(fluid.start(*self._arrays, flow, route.links, route.shares, float(size_bytes), top_rate, now))
 
-    def set_model_rate(self, traffic: ModelTraffic, rate: float, links: Sequence[Link]) -> None:
-        """Change the high-priority rate on ``links``, all of which carry ``traffic``; KV flows adapt."""
-        now = self._env.now
+    def set_model_rate(self, traffic: ModelTraffic, rate: float, capacity: float | None = None) -> None:
+        """Change the high-priority rate on the links of ``traffic``, and their bandwidth if it is given; KV flows adapt."""
+        if capacity is not None:
+            self._note_capacity(traffic.links, traffic.numbers, capacity)
+        now = self._now()
         traffic.series.add(traffic.since, now, traffic.rate * (now - traffic.since))
         traffic.since = now
         traffic.rate = rate
-        self._leave_room(links, rate)
+        self._leave_room(traffic.numbers, rate)
 
     def set_capacity(self, capacity: float, links: Sequence[Link]) -> None:
         """Change the bandwidth of links that carry no model traffic; KV flows adapt."""
+        which = numbers(links)
+        self._note_capacity(links, which, capacity)
+        self._leave_room(which, 0.0)
+
+    def used(self, link: Link) -> float:
+        """Bytes/s that KV flows carry over a link now."""
+        return float(self._arrays.links[link.number]["used"])
+
+    def kv_capacity(self, link: Link) -> float:
+        """Bytes/s that model traffic leaves to KV flows on a link now."""
+        return float(self._arrays.links[link.number]["kv_capacity"])
+
+    def moving(self) -> list[Moving]:
+        """Every flow on the move."""
+        flows, crossings = self._arrays.flows, self._arrays.crossings
+        found = []
+        for flow in flows[np.flatnonzero([done is not None for done in self._done])]:
+            crossed = crossings[flow["first"] : flow["first"] + flow["length"]]
+            route = {self.links[number]: share for number, share in zip(crossed["link"], crossed["share"].tolist(), strict=True)}
+            found.append(Moving(route, float(flow["rate"]), float(flow["top_rate"])))
+        return found
+
+    def carried(self, first: int, last: int) -> NDArray[np.float64]:
+        """KV bytes that every link has carried over time, flows on the move included.
+
+        Parameters
+        ----------
+        first, last : int
+            Bins that are over, ``BIN_S`` wide.
+
+        Returns
+        -------
+        float64 array, shape (links, bins)
+            Bins ``first`` up to, not including, ``last``.
+        """
+        booked, size = self._arrays.bins[: len(self.links), first:last], max(last - first, 0)
+        carried = np.zeros((len(self.links), size))
+        carried[:, : booked.shape[1]] = booked
+        return carried + np.diff(self._under_way(np.arange(first, first + size + 1) * BIN_S))
+
+    def carried_bytes(self, now: float) -> NDArray[np.float64]:
+        """KV bytes that every link has carried up to ``now``, which is no earlier than the last event; shape (links,)."""
+        total: NDArray[np.float64] = self._arrays.totals[: len(self.links)] + self._under_way(np.array([now]))[:, 0]
+        return total
+
+    def ring(self) -> None:
+        """The last byte of a flow has arrived."""
+        flow, ends_at = fluid.finish_next(*self._arrays, self._now())
+        done, self._done[flow] = self._done[flow], None
+        self._idle[self._size[flow]].append(flow)
+        self.set_at(ends_at)
+        if done:
+            done()
+
+    def _note_capacity(self, links: Sequence[Link], which: NDArray[np.int64], capacity: float) -> None:
         for link in links:
             link.set_capacity(capacity, self._env.now)
-        self._leave_room(links, 0.0)
+        self._arrays.links["capacity"][which] = capacity
 
-    def _leave_room(self, links: Sequence[Link], model_rate: float) -> None:
-        reached: list[Flow] = []
-        for link in links:
-            link.kv_capacity = link.capacity - model_rate
-            if link.used > link.kv_capacity:
-                reached += link.flows
-            elif link.holds:
-                reached += [flow for flow in link.flows if flow.bottleneck is link]
-        self._share_out(reached)
+    def _leave_room(self, which: NDArray[np.int64], model_rate: float) -> None:
+        self.set_at(fluid.leave_room(*self._arrays, which, float(model_rate), self._now()))
 
-    def unbooked(self, now: float) -> dict[Link, float]:
-        """Bytes that each link has carried up to ``now`` and that the ledger doesn't hold yet."""
-        carried: dict[Link, float] = defaultdict(float)
-        for flow in self.active:
-            for link, share in flow.route:
-                carried[link] += flow.rate * (now - flow.since) * share
-        return carried
+    def _now(self) -> float:
+        """The time, for which there are bins."""
+        now = float(self._env.now)
+        if now >= self._booked_until_s:
+            self._arrays = with_room(self._arrays, bins=int(now / BIN_S) + 1)
+            self._booked_until_s = self._arrays.bins.shape[1] * BIN_S
+        return now
 
-    def _finish(self, flow: Flow) -> None:
-        self.carried.note(flow.route, flow.since, self._env.now, flow.left)
-        del self.active[flow]
-        if flow.bottleneck:
-            flow.bottleneck.holds -= 1
-        rate = flow.rate
-        held_back: list[Flow] = []
-        for link, share in flow.route:
-            flows = link.flows
-            del flows[flow]
-            if not flows:
-                link.used = 0.0
-                continue
-            link.used -= rate * share
-            if link.holds:
-                held_back += [other for other in flows if other.bottleneck is link]
-        if held_back:
-            self._share_out(held_back)
-        flow.done()
+    def _new_flow(self, crossings: int) -> int:
+        """Number of a flow that may cross so many links, and as many more as the next power of two has."""
+        flow, first, size = len(self._done), sum(1 << size for size in self._size), (crossings - 1).bit_length()
+        self._arrays = with_room(self._arrays, flows=flow + 1, crossings=first + (1 << size))
+        self._arrays.flows[flow]["first"] = first
+        self._done.append(None)
+        self._size.append(size)
+        return flow
 
-    def _share_out(self, flows: Sequence[Flow]) -> None:
-        """Give the flows, and whoever their change reaches, max-min fair rates.
-
-        The rates of the given flows are worked out with all others left as they are. Where that is unfair to anyone, the flows concerned
-        join, and it is done again: the fastest on a link that slows someone down, and those that a link no longer holds back. Where that
-        goes on and on, everyone on the links that are tight for those inside joins at once.
-        """
-        inside = dict.fromkeys(flows)
-        rounds = 0
-        while inside:
-            decided, room, ample = fair_rates(inside)
-            joining = [flow for link in ample for flow in released(link, decided)]
-            joining += [flow for link in room for flow in concerned(link, room[link], decided)]
-            if not joining:
-                for flow, (rate, bottleneck) in decided.items():
-                    self._set_rate(flow, rate, bottleneck)
-                return
-            inside.update(dict.fromkeys(joining))
-            rounds += 1
-            if rounds > FEW_ROUNDS:
-                inside.update((flow, None) for link in room for flow in link.flows)
-
-    def _set_rate(self, flow: Flow, rate: float, bottleneck: Link | None) -> None:
-        if bottleneck is not flow.bottleneck:
-            if flow.bottleneck:
-                flow.bottleneck.holds -= 1
-            if bottleneck:
-                bottleneck.holds += 1
-            flow.bottleneck = bottleneck
-        if rate == flow.rate:
-            return
-        now = self._env.now
-        moved = min(flow.rate * (now - flow.since), flow.left)
-        if moved > 0:
-            flow.left -= moved
-            self.carried.note(flow.route, flow.since, now, moved)
-        flow.since = now
-        more = rate - flow.rate
-        for link, share in flow.route:
-            link.used += more * share
-        flow.rate = rate
-        flow.set(flow.left / rate if rate > 0 else inf)
+    def _under_way(self, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Bytes that flows on the move have carried over every link up to some times and that are not booked yet; (links, times)."""
+        under_way = np.zeros((len(self.links), len(times_s)))
+        flows = self._arrays.flows[np.flatnonzero([done is not None for done in self._done])]
+        moved = flows["rate"][:, None] * np.maximum(times_s - flows["since"][:, None], 0.0)
+        for flow, streams in zip(flows, moved, strict=True):
+            crossed = self._arrays.crossings[flow["first"] : flow["first"] + flow["length"]]
+            under_way[crossed["link"]] += crossed["share"][:, None] * streams
+        return under_way

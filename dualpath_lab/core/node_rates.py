@@ -61,7 +61,7 @@ def node_rates(simulation: Simulation, first_bin: int, last_bin: int) -> list[No
     seconds = (last_bin - first_bin) * BIN_S
     if not seconds:
         return [NodeRates(*[0.0] * 8) for _ in simulation.cluster.nodes]
-    carried = _carried(simulation, first_bin, last_bin)
+    carried = simulation.network.carried(first_bin, last_bin).sum(axis=1).tolist()
     model: dict[ModelTraffic, float] = {}
     for group in (*simulation.cluster.prefill_groups, *simulation.cluster.decode_groups):
         traffic = group.traffic
@@ -69,10 +69,10 @@ def node_rates(simulation: Simulation, first_bin: int, last_bin: int) -> list[No
     return [_rates(node, carried, model, seconds) for node in simulation.cluster.nodes]
 
 
-def _rates(node: Node, carried: dict[Link, float], model: dict[ModelTraffic, float], seconds: float) -> NodeRates:
-    read, written, dram = (carried[link] / seconds for link in (node.snic_rx, node.snic_tx, node.dram))
-    kv_tx = sum(carried[tx] for tx, _ in node.cnics) / seconds
-    kv_rx = sum(carried[rx] for _, rx in node.cnics) / seconds
+def _rates(node: Node, carried: list[float], model: dict[ModelTraffic, float], seconds: float) -> NodeRates:
+    read, written, dram = (carried[link.number] / seconds for link in (node.snic_rx, node.snic_tx, node.dram))
+    kv_tx = sum(carried[tx.number] for tx, _ in node.cnics) / seconds
+    kv_rx = sum(carried[rx.number] for _, rx in node.cnics) / seconds
     if node.role == "prefill":
         copies = dram - read
         hits, handed_over = kv_rx - copies, kv_tx - copies
@@ -81,19 +81,6 @@ def _rates(node: Node, carried: dict[Link, float], model: dict[ModelTraffic, flo
         hits = kv_tx - (kv_rx - handed_over)
     model_bytes = sum(model[tx.model] for tx, _ in node.cnics if tx.model)
     return NodeRates(read, written, _no_dust(hits, dram), _no_dust(handed_over, dram), kv_tx, kv_rx, model_bytes / seconds, dram)
-
-
-def _carried(simulation: Simulation, first_bin: int, last_bin: int) -> dict[Link, float]:
-    """KV bytes of every link in the bins, those of flows on the move included."""
-    network = simulation.network
-    links = list(simulation.cluster.links())
-    carried = dict(zip(links, network.carried.sums(links, first_bin, last_bin).tolist(), strict=True))
-    for flow in network.active:
-        moved = flow.rate * _overlap_s(flow.since, first_bin, last_bin)
-        if moved:
-            for link, share in flow.route:
-                carried[link] += moved * share
-    return carried
 
 
 def _overlap_s(since: float, first_bin: int, last_bin: int) -> float:

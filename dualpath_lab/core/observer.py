@@ -35,12 +35,12 @@ def utilization(simulation: Simulation, first_bin: int = 0) -> dict[Family, Floa
         Between 0 and 1. Both traffic classes of the compute NICs, KV alone elsewhere.
     """
     window = _Window(first_bin, int(simulation.now / BIN_S), simulation.now)
-    network = simulation.network
+    moved = simulation.network.carried(window.first, window.last)
     carried: dict[Family, Floats] = defaultdict(window.zeros)
     capacity: dict[Family, Floats | float] = defaultdict(float)
     for link in simulation.cluster.links():
         kv = _family(link, "kv")
-        carried[kv] += network.carried.values(link, window.first, window.last)
+        carried[kv] += moved[link.number]
         link_capacity = window.capacity(link)
         capacity[kv] = capacity[kv] + link_capacity
         if link.model:
@@ -48,10 +48,6 @@ def utilization(simulation: Simulation, first_bin: int = 0) -> dict[Family, Floa
             carried[model] += link.model.series.values(window.first, window.last)
             carried[model] += window.spread(link.model.since, link.model.rate)
             capacity[model] = capacity[model] + link_capacity
-    for flow in network.active:
-        per_rate = window.spread(flow.since, flow.rate)
-        for link, share in flow.route:
-            carried[_family(link, "kv")] += per_rate * share
     return {family: amount / (capacity[family] * BIN_S) for family, amount in carried.items()}
 
 

@@ -208,7 +208,7 @@ class Adaptive:
                 return
             queue.popleft()
             turn.de = engine
-            engine.hbm.take(turn.hbm_bytes, _nothing)
+            engine.hbm.hold(turn.hbm_bytes)
             engine.sequences += 1
             engine.tokens += turn.tokens
             self._placed_tokens[group] += turn.tokens
@@ -247,10 +247,6 @@ def _choose(engines: Sequence[DecodeEngine], turn: Turn, bound: float) -> Decode
 
 _tokens = attrgetter("tokens")
 _sequences = attrgetter("sequences")
-
-
-def _nothing() -> None:
-    """Room was seen to be there, so the grant is immediate."""
 
 
 def _across_nodes(engines: Sequence[Kind], gpus_per_node: int) -> list[Kind]:

@@ -129,8 +129,8 @@ class Simulation:
         """Simulate ``seconds`` more, or up to the end if that comes first."""
         env, agents = self._env, self.workload.trajectories
         until = min(self.now + seconds, self._horizon_s)
-        while self.agents_finished < agents and env.peek() <= until:
-            if env.peek() == inf:
+        while self.agents_finished < agents and (next_s := env.peek()) <= until:
+            if next_s == inf:
                 raise RuntimeError(f"at {env.now:.6g} s nothing is left to happen, and {agents - self.agents_finished} agents wait")
             env.step()
             self.events += 1

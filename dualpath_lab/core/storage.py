@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dualpath_lab.core import paths
-from dualpath_lab.core.links import Route, route
+from dualpath_lab.core.links import Route, crossing, route
 
 if TYPE_CHECKING:
     from dualpath_lab.core.cluster import Node
@@ -99,8 +99,8 @@ class WriteQueue:
             blocks[turn.de] += number
         streams: dict[Link, float] = defaultdict(float)
         for engine, number in blocks.items():
-            for link, times in engine.write_back:
-                streams[link] += number * times
+            for link in engine.write_back:
+                streams[link] += number
 
         def written() -> None:
             self._next()
@@ -109,4 +109,4 @@ class WriteQueue:
                 if turn.when_stored and not turn.writes:
                     turn.when_stored()
 
-        self._network.start(tuple(streams.items()), self._block_bytes, written, max(blocks.values()) * self._block_submit_s)
+        self._network.start(crossing(streams), self._block_bytes, written, max(blocks.values()) * self._block_submit_s)

@@ -11,7 +11,6 @@ from simpy import Environment
 from dualpath_lab import calibration
 from dualpath_lab.core.decode import DecodeGroup
 from dualpath_lab.core.engines import DecodeEngine, Exchange
-from dualpath_lab.core.links import Link
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.paths import Ports
 from dualpath_lab.core.turn import Turn
@@ -48,7 +47,7 @@ class Bench:
 
     @staticmethod
     def _engine(number: int, network: Network) -> DecodeEngine:
-        links = [Link("g", "cnic", "decode", "tx", 100.0) for _ in range(5)]
+        links = [network.link("g", "cnic", "decode", "tx", 100.0) for _ in range(5)]
         node = SimpleNamespace(name="d0", ports=[Ports(*links)])
         return DecodeEngine(number, node, 0, 10**12, 0, network)  # type: ignore[arg-type]
 

@@ -15,7 +15,7 @@ from dualpath_lab import calibration
 from dualpath_lab.core.alarm import call_later
 from dualpath_lab.core.engines import Exchange
 from dualpath_lab.core.lane_ports import KV, MODEL, make_port, make_traffic
-from dualpath_lab.core.links import Link, ModelTraffic, route
+from dualpath_lab.core.links import ModelTraffic, route
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.virtual_lanes import run_port
 from dualpath_lab.lane_scenario import LaneScenario
@@ -49,8 +49,8 @@ class Fluid:
         self.rate = Exchange(1.0, most_share * capacity).rate(capacity)
         self.env = Environment()
         self.network = Network(self.env)
-        self.link = Link("link", "cnic", "prefill", "tx", capacity)
-        self.link.model = self.model = ModelTraffic()
+        self.link = self.network.link("link", "cnic", "prefill", "tx", capacity)
+        self.model = ModelTraffic([self.link])
         self.bursts_s: list[float] = []
 
     def carry(self, size: int, again: bool = False) -> None:
@@ -63,16 +63,16 @@ class Fluid:
         while True:
             asked_s = self.env.now if period_s is None else number * period_s
             if self.env.now < asked_s:
-                self.network.set_model_rate(self.model, 0.0, [self.link])
+                self.network.set_model_rate(self.model, 0.0)
                 yield self.env.timeout(asked_s - self.env.now)
-            self.network.set_model_rate(self.model, self.rate, [self.link])
+            self.network.set_model_rate(self.model, self.rate)
             yield self.env.timeout(size / self.rate)
             self.bursts_s.append(self.env.now - asked_s)
             number += 1
 
     def run(self, until_s: float) -> Measured:
         self.env.run(until=until_s)
-        carried = self.network.carried.total(self.link) + self.network.unbooked(until_s).get(self.link, 0.0)
+        carried = self.network.carried_bytes(until_s)[self.link.number]
         most = self.link.capacity * until_s
         return Measured(self.model.total_bytes(until_s) / most, carried / most, sum(self.bursts_s) / max(len(self.bursts_s), 1))
 
@@ -134,5 +134,5 @@ def test_kv_gets_as_much_beside_the_mean_rate_as_between_bursts(model: float, kv
     """The simplification of the engines, traffic spread evenly, costs KV traffic nothing. Mutant: the mean counts twice, or not."""
     each = scenario(model, kv)
     fluid = with_kv(Fluid(LINK, calibration.MOST_MODEL_SHARE), each)
-    fluid.network.set_model_rate(fluid.model, model * LINK, [fluid.link])
+    fluid.network.set_model_rate(fluid.model, model * LINK)
     assert fluid.run(each.duration_ms * 1e-3).kv == pytest.approx(by_packets(model, kv).kv, rel=0.05)

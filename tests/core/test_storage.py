@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simpy import Environment
 
-from dualpath_lab.core.links import Link, route
+from dualpath_lab.core.links import Link
 from dualpath_lab.core.memory import Memory
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.paths import Ports
@@ -57,8 +57,8 @@ class Reader:
     def __init__(self, buffer_bytes: int) -> None:
         self.env = Environment()
         self.network = Network(self.env)
-        self.snic_rx = Link("p0.snic", "snic", "prefill", "rx", 10.0)
-        self.dram = Link("p0.dram", "dram", "prefill", "both", 1000.0)
+        self.snic_rx = self.network.link("p0.snic", "snic", "prefill", "rx", 10.0)
+        self.dram = self.network.link("p0.dram", "dram", "prefill", "both", 1000.0)
         self.buffer = Memory("p0.buffer", buffer_bytes)
         ports = Ports(self.snic_rx, self.snic_rx, self.dram, self.dram, self.dram)
         node = SimpleNamespace(ports=[ports], buffer=self.buffer)
@@ -80,7 +80,7 @@ def test_reads_are_first_come_first_served_at_full_speed() -> None:
     reader.env.run()
     assert reader.done == {0: pytest.approx(128), 1: pytest.approx(160), 2: pytest.approx(224)}
     assert reader.queue.tokens == 0
-    assert {reader.network.carried.total(link) for link in (reader.snic_rx, reader.dram)} == {35 * 64}
+    assert reader.network.carried_bytes(reader.env.now).tolist() == [35 * 64, 35 * 64]
 
 
 def test_queue_counts_the_read_that_is_under_way() -> None:
@@ -119,8 +119,8 @@ def test_a_read_whose_room_was_taken_before_waits_for_nobody_who_wants_room() ->
 class WritingEngine:
     """An engine as far as the queue sees it."""
 
-    def __init__(self, gpu: int, snic_tx: Link) -> None:
-        self.write_back = route([Link(f"d0.g{gpu}.cnic", "cnic", "decode", "tx", 8.0), snic_tx])
+    def __init__(self, gpu: int, network: Network, snic_tx: Link) -> None:
+        self.write_back = (network.link(f"d0.g{gpu}.cnic", "cnic", "decode", "tx", 8.0), snic_tx)
 
 
 class Writer:
@@ -129,8 +129,8 @@ class Writer:
     def __init__(self) -> None:
         self.env = Environment()
         self.network = Network(self.env)
-        self.snic_tx = Link("d0.snic", "snic", "decode", "tx", 10.0)
-        self.engines = [WritingEngine(gpu, self.snic_tx) for gpu in (0, 1)]
+        self.snic_tx = self.network.link("d0.snic", "snic", "decode", "tx", 10.0)
+        self.engines = [WritingEngine(gpu, self.network, self.snic_tx) for gpu in (0, 1)]
         self.queue = WriteQueue(self.network, 40, 1.0)
         self.flows_most = 0
         self.stored: dict[int, float] = {}
@@ -150,7 +150,7 @@ class Writer:
     def run(self) -> None:
         while self.env.peek() < float("inf"):
             self.env.step()
-            self.flows_most = max(self.flows_most, len(self.network.active))
+            self.flows_most = max(self.flows_most, len(self.network.moving()))
 
 
 def test_blocks_that_fill_during_a_write_go_out_together_with_the_next() -> None:
@@ -165,7 +165,7 @@ def test_blocks_that_fill_during_a_write_go_out_together_with_the_next() -> None
     writer.run()
     assert writer.stored == {0: pytest.approx(5), 1: pytest.approx(17), 2: pytest.approx(17)}
     assert writer.flows_most == 1
-    assert writer.network.carried.total(writer.snic_tx) == 4 * 40
+    assert writer.network.carried_bytes(writer.env.now)[writer.snic_tx.number] == 4 * 40
 
 
 def test_a_write_takes_as_long_as_its_engines_submissions() -> None:
@@ -175,8 +175,7 @@ def test_a_write_takes_as_long_as_its_engines_submissions() -> None:
     """
     for blocks, expected_s in (((0, 10),), 10.0), (((0, 5), (1, 5)), 5.0):
         writer = Writer()
-        for link in {link for engine in writer.engines for link, _ in engine.write_back}:
-            link.capacity = link.kv_capacity = 1e9
+        writer.network.set_capacity(1e9, writer.network.links)
         writer.write_at(0, *blocks)
         writer.run()
         assert list(writer.stored.values()) == [pytest.approx(expected_s)] * len(blocks)

@@ -122,8 +122,7 @@ def measure(cache_alone: str, equal_trace: Callable[..., str]) -> Measure:
         if alone:
             for link in simulation.cluster.links():
                 if (link.role, link.kind, link.direction) != alone and (link.kind, link.direction) != ("snic", "rx"):
-                    link.capacity *= 1000
-                    link.kv_capacity = link.capacity
+                    simulation.network.set_capacity(1000 * link.capacity, [link])
         while len(simulation.log) < WARM_UP_TURNS * simulation.workload.trajectories:
             simulation.advance(BIN_S)
         first = round(simulation.now / BIN_S)

@@ -158,9 +158,10 @@ def test_law_2_bytes_are_those_of_the_paths(branching_trace: str, case: dict[str
     simulation = ran(scenario_of(case, branching_trace))
     expected = expected_bytes(simulation)
     values = result_of(simulation, 0.0).to_dict()
-    assert not simulation.network.active
+    assert not simulation.network.moving()
+    carried = simulation.network.carried_bytes(simulation.now)
     for link in simulation.cluster.links():
-        assert simulation.network.carried.total(link) == pytest.approx(expected[link.name, link.direction], rel=1e-6, abs=1)
+        assert carried[link.number] == pytest.approx(expected[link.name, link.direction], rel=1e-6, abs=1)
     for link in values["links"]:
         assert link["bytes_by_class"]["kv"] == pytest.approx(expected[link["name"], link["direction"]], rel=1e-6, abs=1)
         assert link["bytes"] == sum(link["bytes_by_class"].values())
@@ -177,7 +178,7 @@ def test_law_2_bytes_up_to_a_horizon_are_those_moved_by_then(branching_trace: st
     whole.run()
     links = result_of_run(scenario_of(case, branching_trace, horizon_s=float(horizon_s)))["links"]
     for link, cut in zip(whole.cluster.links(), links, strict=True):
-        assert cut["bytes_by_class"]["kv"] == pytest.approx(whole.network.carried.values(link, 0, horizon_s).sum(), rel=1e-6, abs=1)
+        assert cut["bytes_by_class"]["kv"] == pytest.approx(whole.network.carried(0, horizon_s)[link.number].sum(), rel=1e-6, abs=1)
         model = link.model.series.values(0, horizon_s).sum() if link.model else 0
         assert cut["bytes_by_class"]["model"] == pytest.approx(model, rel=1e-6, abs=1)
 
@@ -217,9 +218,10 @@ def test_law_3_tokens_are_conserved(branching_trace: str, case: dict[str, Any]) 
 def test_law_4_no_link_carries_more_than_it_can(branching_trace: str, case: dict[str, Any]) -> None:
     """Law 4, KV and model traffic together, in every bin. Mutant: model traffic beside KV at full rate; DRAM counts one way."""
     simulation = ran(scenario_of(case, branching_trace))
+    bins = int(simulation.now) + 2
+    moved = simulation.network.carried(0, bins)
     for link in simulation.cluster.links():
-        bins = int(simulation.now) + 2
-        carried = simulation.network.carried.values(link, 0, bins) + (link.model.series.values(0, bins) if link.model else 0)
+        carried = moved[link.number] + (link.model.series.values(0, bins) if link.model else 0)
         assert (carried <= link.capacity * BIN_S * (1 + 1e-9)).all()
 
 
@@ -236,19 +238,20 @@ def test_laws_4_to_6_at_any_moment(branching_trace: str, case: dict[str, Any], s
         simulation.advance(step_s)
         if simulation.finished:
             break
-        for flow in simulation.network.active:
-            full = any(link.used >= link.kv_capacity * (1 - 1e-6) for link, _ in flow.route)
+        network, moving = simulation.network, simulation.network.moving()
+        for flow in moving:
+            full = any(network.used(link) >= network.kv_capacity(link) * (1 - 1e-6) for link in flow.route)
             assert full or flow.rate == pytest.approx(flow.top_rate, rel=1e-6)
-        for link in simulation.cluster.links():
-            assert link.used <= link.kv_capacity * (1 + 1e-6)
-            assert link.used == pytest.approx(sum(flow.rate * share for flow, share in link.flows.items()), rel=1e-6, abs=1)
+        for link in network.links:
+            assert network.used(link) <= network.kv_capacity(link) * (1 + 1e-6)
+            assert network.used(link) == pytest.approx(sum(flow.rate * flow.route.get(link, 0.0) for flow in moving), rel=1e-6, abs=1)
         for group in simulation.cluster.prefill_groups:
             ready = [turn for engine in group.engines for turn in engine.ready]
             assert group.running or not any(turn.admitted for turn in ready)
             assert group.running or not ready or simulation.scenario.system not in ("basic", "oracle")
         for node in simulation.cluster.nodes:
             assert 0 <= node.buffer.used_bytes <= node.buffer.capacity_bytes
-            assert bool(node.snic_rx.flows) or node.reads.tokens == 0 or node.buffer.used_bytes > 0
+            assert network.used(node.snic_rx) > 0 or node.reads.tokens == 0 or node.buffer.used_bytes > 0
 
 
 @settings(max_examples=60)
@@ -401,19 +404,18 @@ def test_each_system_reads_where_it_may(branching_trace: str, case: dict[str, An
     """Section 10. Mutant: basic or layer-wise reads on the decode side; oracle moves KV-cache; a read without hits; others split too."""
     simulation = ran(scenario_of(case, branching_trace))
     table, system = simulation.log.columns(), simulation.scenario.system
-    carried = simulation.network.carried
-    kv_bytes = {link.name: carried.total(link) for link in simulation.cluster.links()}
+    carried = simulation.network.carried_bytes(simulation.now)
     if system in OWN_SIDE:
         assert (table["prefill_read"] == table["hit"]).all()
-        assert all(carried.total(node.snic_rx) == 0 for node in simulation.cluster.decode_nodes)
+        assert all(carried[node.snic_rx.number] == 0 for node in simulation.cluster.decode_nodes)
     assert ((table["prefill_read"] >= 0) & (table["prefill_read"] <= table["hit"])).all()
     assert (table["prefill_read"] % BLOCK_TOKENS == 0).all()
     if system != "split":
         assert ((table["prefill_read"] == 0) | (table["prefill_read"] == table["hit"])).all()
     if system == "oracle":
-        assert not any(kv_bytes.values())
+        assert not carried.any()
     if not table["hit"].any():
-        assert all(carried.total(node.snic_rx) == 0 for node in simulation.cluster.nodes)
+        assert all(carried[node.snic_rx.number] == 0 for node in simulation.cluster.nodes)
 
 
 def test_dual_path_systems_do_read_on_both_sides(branching_trace: str) -> None:

@@ -32,8 +32,7 @@ def jct_without_limits(system: str, model: str, workload: dict[str, Any], mechan
     simulation = Simulation(
         Scenario(system=system, model=model, cluster=cluster, workload=workload, mechanisms=mechanisms, traffic=traffic)
     )
-    for link in simulation.cluster.links():
-        link.capacity = link.kv_capacity = 1e18
+    simulation.network.set_capacity(1e18, simulation.network.links)
     simulation.run()
     return simulation.now
 

@@ -88,8 +88,9 @@ def test_law_4_no_link_carries_more_than_it_can_at_the_time(branching_trace: str
     case, planned = drawn
     simulation = ran(scenario_of(case, branching_trace), planned)
     bins = int(simulation.now) + 2
+    moved = simulation.network.carried(0, bins)
     for link in simulation.cluster.links():
-        carried = simulation.network.carried.values(link, 0, bins) + (link.model.series.values(0, bins) if link.model else 0)
+        carried = moved[link.number] + (link.model.series.values(0, bins) if link.model else 0)
         could = np.diff([link.could_carry(edge * BIN_S) for edge in range(bins + 1)])
         assert (carried <= could * (1 + 1e-9) + 1e-3).all()
     for family, values in observer.utilization(simulation).items():
@@ -104,10 +105,11 @@ def test_law_2_bytes_are_those_of_the_paths_through_changes(branching_trace: str
     case, planned = drawn
     simulation = ran(scenario_of(case, branching_trace), planned)
     expected = expected_bytes(simulation)
-    assert not simulation.network.active
+    assert not simulation.network.moving()
+    carried = simulation.network.carried_bytes(simulation.now)
     for link in simulation.cluster.links():
-        assert simulation.network.carried.total(link) == pytest.approx(expected[link.name, link.direction], rel=1e-6, abs=1)
-        assert link.used == pytest.approx(0, abs=1)
+        assert carried[link.number] == pytest.approx(expected[link.name, link.direction], rel=1e-6, abs=1)
+        assert simulation.network.used(link) == pytest.approx(0, abs=1)
     assert all(group.traffic.rate == 0 for group in (*simulation.cluster.prefill_groups, *simulation.cluster.decode_groups))
 
 
@@ -121,12 +123,13 @@ def test_rates_are_fair_at_any_moment(branching_trace: str, drawn: tuple[dict[st
         simulation.advance(wait_s)
         simulation.change(values)
         for _ in range(3):
-            for flow in simulation.network.active:
-                full = any(link.used >= link.kv_capacity * (1 - 1e-6) for link, _ in flow.route)
+            network = simulation.network
+            for flow in network.moving():
+                full = any(network.used(link) >= network.kv_capacity(link) * (1 - 1e-6) for link in flow.route)
                 assert full or flow.rate == pytest.approx(flow.top_rate, rel=1e-6)
             for link in simulation.cluster.links():
-                assert link.kv_capacity == link.capacity - (link.model.rate if link.model else 0)
-                assert link.used <= link.kv_capacity * (1 + 1e-6)
+                assert network.kv_capacity(link) == link.capacity - (link.model.rate if link.model else 0)
+                assert network.used(link) <= network.kv_capacity(link) * (1 + 1e-6)
             simulation.advance(step_s)
 
 

@@ -1,0 +1,104 @@
+"""Flows, links and their crossings as arrays, for compiled code: what :mod:`fairness` and :mod:`fluid` work on.
+
+Links, flows and *crossings* (of a link by a flow) are rows of structured arrays that refer to each other by number; -1 is none. The
+crossings of a flow lie side by side, those of a link are a list in the order in which they came.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+FULL = 1e-9
+"""Share of a link's capacity below which what is left of it counts as nothing."""
+
+LINK = np.dtype(
+    [
+        *(("capacity", "f8"), ("kv_capacity", "f8")),  # bytes/s, and what of them model traffic leaves
+        ("used", "f8"),  # bytes/s that flows carry now
+        ("holds", "i8"),  # how many flows it is the bottleneck of
+        *(("first", "i8"), ("last", "i8")),  # crossings
+        *(("room", "f8"), ("wanted", "f8"), ("weight", "f8"), ("level", "f8")),  # while rates are worked out
+        *(("seen", "?"), ("tight", "?"), ("lowest", "?")),
+    ],
+    align=True,
+)
+FLOW = np.dtype(
+    [
+        *(("rate", "f8"), ("top_rate", "f8")),  # bytes/s of each of its streams
+        *(("left", "f8"), ("since", "f8")),  # bytes of each stream at the time of its last change, s
+        ("bottleneck", "i8"),
+        *(("first", "i8"), ("length", "i8")),  # crossings
+        *(("state", "i8"), ("most", "f8"), ("new_rate", "f8"), ("new_bottleneck", "i8")),  # while rates are worked out
+    ],
+    align=True,
+)
+CROSSING = np.dtype([("link", "i8"), ("flow", "i8"), ("share", "f8"), ("before", "i8"), ("after", "i8")], align=True)
+
+OUTSIDE, JOINING, UNDECIDED, RIPE, DECIDED = range(5)
+"""Whether a flow's rate is being worked out, and how far that is."""
+
+
+class Arrays(NamedTuple):
+    """Everything about the flows of a network.
+
+    Attributes
+    ----------
+    links, flows, crossings : structured array
+        Of :data:`LINK`, :data:`FLOW`, :data:`CROSSING`.
+    ends_at : float64 array, shape (flows,)
+        When each flow's last byte arrives at its present rate, s; infinite for one that doesn't move.
+    totals : float64 array, shape (links,)
+        Bytes carried, booked whenever a flow's rate changes.
+    bins : float64 array, shape (links, bins)
+        The same in bins of ``BIN_S``.
+    inside, touched : int64 array, shape (flows,) and (links,)
+        Flows whose rates are being worked out, and their links.
+    """
+
+    links: NDArray[Any]
+    flows: NDArray[Any]
+    crossings: NDArray[Any]
+    ends_at: NDArray[np.float64]
+    totals: NDArray[np.float64]
+    bins: NDArray[np.float64]
+    inside: NDArray[np.int64]
+    touched: NDArray[np.int64]
+
+
+def no_flows() -> Arrays:
+    """Of a network without links; there is always a flow, be it one that never ends."""
+    return Arrays(
+        *(np.zeros(0, LINK), np.zeros(1, FLOW), np.zeros(0, CROSSING), np.full(1, inf), np.zeros(0)),
+        *(np.zeros((0, 0)), np.zeros(1, np.int64), np.zeros(0, np.int64)),
+    )
+
+
+def with_room(arrays: Arrays, links: int = 0, flows: int = 0, crossings: int = 0, bins: int = 0) -> Arrays:
+    """The same with room for so many of each; what has to grow grows to double its size or more."""
+    have_links, have_bins = arrays.bins.shape
+    links, flows, crossings, bins = (
+        have if need <= have else max(need, 2 * have)
+        for need, have in ((links, have_links), (flows, len(arrays.flows)), (crossings, len(arrays.crossings)), (bins, have_bins))
+    )
+    ends_at = np.full(flows, inf)
+    ends_at[: len(arrays.ends_at)] = arrays.ends_at
+    return Arrays(
+        links=_grown(arrays.links, links),
+        flows=_grown(arrays.flows, flows),
+        crossings=_grown(arrays.crossings, crossings),
+        ends_at=ends_at,
+        totals=_grown(arrays.totals, links),
+        bins=_grown(arrays.bins, links, bins),
+        inside=_grown(arrays.inside, flows),
+        touched=_grown(arrays.touched, links),
+    )
+
+
+def _grown(array: NDArray[Any], *shape: int) -> NDArray[Any]:
+    grown = np.zeros(shape, array.dtype)
+    grown[tuple(slice(size) for size in array.shape)] = array
+    return grown
