@@ -47,6 +47,7 @@ class Network(Timer):
         self.links: list[Link] = []
         self._arrays = no_flows()
         self._booked_until_s = 0.0
+        self._crossings = 0
         self._done: list[Callable[[], None] | None] = []
         self._size: list[int] = []
         self._idle: dict[int, list[int]] = defaultdict(list)
@@ -145,7 +146,8 @@ class Network(Timer):
 
     def ring(self) -> None:
         """The last byte of a flow has arrived."""
-        flow, ends_at = fluid.finish_next(*self._arrays, self._now())
+        now = self._now()
+        flow, ends_at = fluid.finish_next(*self._arrays, now)
         done, self._done[flow] = self._done[flow], None
         self._idle[self._size[flow]].append(flow)
         self.set_at(ends_at)
@@ -158,10 +160,11 @@ class Network(Timer):
         self._arrays.links["capacity"][which] = capacity
 
     def _leave_room(self, which: NDArray[np.int64], model_rate: float) -> None:
-        self.set_at(fluid.leave_room(*self._arrays, which, float(model_rate), self._now()))
+        now = self._now()
+        self.set_at(fluid.leave_room(*self._arrays, which, float(model_rate), now))
 
     def _now(self) -> float:
-        """The time, for which there are bins."""
+        """The time; the arrays are new ones if they had no bin for it."""
         now = float(self._env.now)
         if now >= self._booked_until_s:
             self._arrays = with_room(self._arrays, bins=int(now / BIN_S) + 1)
@@ -170,8 +173,9 @@ class Network(Timer):
 
     def _new_flow(self, crossings: int) -> int:
         """Number of a flow that may cross so many links, and as many more as the next power of two has."""
-        flow, first, size = len(self._done), sum(1 << size for size in self._size), (crossings - 1).bit_length()
-        self._arrays = with_room(self._arrays, flows=flow + 1, crossings=first + (1 << size))
+        flow, first, size = len(self._done), self._crossings, (crossings - 1).bit_length()
+        self._crossings += 1 << size
+        self._arrays = with_room(self._arrays, flows=flow + 1, crossings=self._crossings)
         self._arrays.flows[flow]["first"] = first
         self._done.append(None)
         self._size.append(size)
