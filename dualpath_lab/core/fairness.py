@@ -9,7 +9,7 @@ from math import inf
 
 from numba import njit
 
-from dualpath_lab.core.flows import DECIDED, FULL, JOINING, OUTSIDE, RIPE, UNDECIDED
+from dualpath_lab.core.flows import DECIDED, FULL, JOINING, OUTSIDE, RIPE, UNDECIDED, Arrays
 from dualpath_lab.core.recorder import BIN_S
 
 FEW_ROUNDS = 3
@@ -17,7 +17,7 @@ FEW_ROUNDS = 3
 
 
 @njit(cache=True)
-def share_out(net, count, now):
+def share_out(net: Arrays, count: int, now: float) -> None:
     """Give the flows inside, and whoever their change reaches, max-min fair rates.
 
     The rates of the given flows are worked out with all others left as they are. Where that is unfair to anyone, the flows concerned
@@ -50,7 +50,7 @@ def share_out(net, count, now):
 
 
 @njit(cache=True)
-def _find_room(net, count):
+def _find_room(net: Arrays, count: int) -> int:
     """Find what the others leave on the links of those inside; returns how many links there are.
 
     A link that could carry all its flows as fast as each could be by itself holds nobody back: it is not *tight*.
@@ -81,7 +81,7 @@ def _find_room(net, count):
 
 
 @njit(cache=True)
-def _fill(net, count, touched):
+def _fill(net: Arrays, count: int, touched: int) -> None:
     """Progressive filling, many links at a time.
 
     A link's level is the rate at which its undecided flows would fill it. A flow is decided at its top rate if that is below the level of
@@ -104,7 +104,7 @@ def _fill(net, count, touched):
 
 
 @njit(cache=True)
-def _set_levels(net, count, touched):
+def _set_levels(net: Arrays, count: int, touched: int) -> None:
     """Set the level of every tight link, and the highest rate that the levels allow each undecided flow."""
     for number in net.touched[:touched]:
         net.links[number].weight = 0.0
@@ -132,7 +132,7 @@ def _set_levels(net, count, touched):
 
 
 @njit(cache=True)
-def _ripen(net, flow):
+def _ripen(net: Arrays, flow: int) -> None:
     """Note a flow's rate if the levels decide it.
 
     Of what holds it back equally, its top rate counts first, then what has held it back before: a rate that stays must not look like a
@@ -148,7 +148,7 @@ def _ripen(net, flow):
 
 
 @njit(cache=True)
-def _join_concerned(net, count, link):
+def _join_concerned(net: Arrays, count: int, link: int) -> int:
     """Whoever on a full link may not keep its rate if those decided get theirs.
 
     A link that is a flow's bottleneck is full, and nobody on it is faster: those it holds back get what is left or what a faster one has
@@ -177,7 +177,7 @@ def _join_concerned(net, count, link):
 
 
 @njit(cache=True)
-def join(net, count, flow):
+def join(net: Arrays, count: int, flow: int) -> int:
     """Let a flow's rate be worked out with ``count`` others; returns how many there are then."""
     if net.flows[flow].state != OUTSIDE:
         return count
@@ -187,7 +187,7 @@ def join(net, count, flow):
 
 
 @njit(cache=True)
-def join_all(net, count, link):
+def join_all(net: Arrays, count: int, link: int) -> int:
     """Everyone on a link."""
     at = net.links[link].first
     while at >= 0:
@@ -197,7 +197,7 @@ def join_all(net, count, link):
 
 
 @njit(cache=True)
-def join_held_back(net, count, link):
+def join_held_back(net: Arrays, count: int, link: int) -> int:
     """Whoever has the link as a bottleneck."""
     if net.links[link].holds:
         at = net.links[link].first
@@ -210,7 +210,7 @@ def join_held_back(net, count, link):
 
 
 @njit(cache=True)
-def set_rate(net, flow, rate, bottleneck, now):
+def set_rate(net: Arrays, flow: int, rate: float, bottleneck: int, now: float) -> None:
     """Go on at another rate."""
     this = net.flows[flow]
     if bottleneck != this.bottleneck:
@@ -233,7 +233,7 @@ def set_rate(net, flow, rate, bottleneck, now):
 
 
 @njit(cache=True)
-def book(net, flow, size_bytes, now):
+def book(net: Arrays, flow: int, size_bytes: float, now: float) -> None:
     """Note that each stream of a flow moved some bytes evenly since its last change."""
     this = net.flows[flow]
     first, last = int(this.since / BIN_S), int(now / BIN_S)

@@ -1,23 +1,29 @@
 """What happens to the flows of a network, compiled: one starts, the next one ends, links get another capacity.
 
-A flow that starts on links with room to spare, or ends without having held anyone back, touches nobody else.
+A flow that starts on links with room to spare, or ends without having held anyone back, touches nobody else. Each function takes the
+fields of :class:`flows.Arrays` last, one by one: that is the quickest way in from Python.
 """
 
 from __future__ import annotations
 
 from math import inf
+from typing import Any
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from dualpath_lab.core.fairness import book, join, join_all, join_held_back, set_rate, share_out
 from dualpath_lab.core.flows import FULL, Arrays
 
 
 @njit(cache=True)
-def start(links, flows, crossings, ends_at, totals, bins, inside, touched, flow, route, shares, size_bytes, top_rate, now):
+def start(
+    flow: int, route: NDArray[np.int64], shares: NDArray[np.float64], size_bytes: float, top_rate: float, now: float, *arrays: NDArray[Any]
+) -> float:
     """Let a flow move; returns when the next flow of all ends, s."""
-    net = Arrays(links, flows, crossings, ends_at, totals, bins, inside, touched)
-    new = flows[flow]
+    net = Arrays(*arrays)
+    new, links = net.flows[flow], net.links
     new.left, new.since, new.top_rate = size_bytes, now, top_rate
     new.rate, new.bottleneck, new.length = 0.0, -1, len(route)
     rate, bottleneck = top_rate, -1
@@ -35,51 +41,50 @@ def start(links, flows, crossings, ends_at, totals, bins, inside, touched, flow,
             if link.kv_capacity - link.used <= FULL * link.capacity:
                 at = link.first
                 while at >= 0:
-                    if flows[crossings[at].flow].bottleneck >= 0:
-                        count = join(net, count, crossings[at].flow)
-                    at = crossings[at].after
+                    other = net.crossings[at].flow
+                    if net.flows[other].bottleneck >= 0:
+                        count = join(net, count, other)
+                    at = net.crossings[at].after
         share_out(net, count, now)
-    return ends_at.min()
+    return float(net.ends_at.min())
 
 
 @njit(cache=True)
-def finish_next(links, flows, crossings, ends_at, totals, bins, inside, touched, now):
+def finish_next(now: float, *arrays: NDArray[Any]) -> tuple[int, float]:
     """End the flow that is due first; returns its number and when the next one ends, s."""
-    net = Arrays(links, flows, crossings, ends_at, totals, bins, inside, touched)
-    flow = ends_at.argmin()
-    gone = flows[flow]
+    net = Arrays(*arrays)
+    flow = int(net.ends_at.argmin())
+    gone = net.flows[flow]
     book(net, flow, gone.left, now)
-    ends_at[flow] = inf
+    net.ends_at[flow] = inf
     if gone.bottleneck >= 0:
-        links[gone.bottleneck].holds -= 1
+        net.links[gone.bottleneck].holds -= 1
     count = 0
     for place in range(gone.first, gone.first + gone.length):
         _uncross(net, place)
-        link = links[crossings[place].link]
-        link.used = link.used - gone.rate * crossings[place].share if link.first >= 0 else 0.0
-        count = join_held_back(net, count, crossings[place].link)
+        crossing = net.crossings[place]
+        link = net.links[crossing.link]
+        link.used = link.used - gone.rate * crossing.share if link.first >= 0 else 0.0
+        count = join_held_back(net, count, crossing.link)
     share_out(net, count, now)
-    return flow, ends_at.min()
+    return flow, float(net.ends_at.min())
 
 
 @njit(cache=True)
-def leave_room(links, flows, crossings, ends_at, totals, bins, inside, touched, which, model_rate, now):
+def leave_room(which: NDArray[np.int64], model_rate: float, now: float, *arrays: NDArray[Any]) -> float:
     """Give links another rate of model traffic; returns when the next flow of all ends, s."""
-    net = Arrays(links, flows, crossings, ends_at, totals, bins, inside, touched)
+    net = Arrays(*arrays)
     count = 0
     for number in which:
-        link = links[number]
+        link = net.links[number]
         link.kv_capacity = link.capacity - model_rate
-        if link.used > link.kv_capacity:
-            count = join_all(net, count, number)
-        else:
-            count = join_held_back(net, count, number)
+        count = join_all(net, count, number) if link.used > link.kv_capacity else join_held_back(net, count, number)
     share_out(net, count, now)
-    return ends_at.min()
+    return float(net.ends_at.min())
 
 
 @njit(cache=True)
-def _cross(net, place, flow, link, share):
+def _cross(net: Arrays, place: int, flow: int, link: int, share: float) -> None:
     """Put a crossing at the end of its link's list."""
     crossing = net.crossings[place]
     crossing.link, crossing.flow, crossing.share = link, flow, share
@@ -92,7 +97,7 @@ def _cross(net, place, flow, link, share):
 
 
 @njit(cache=True)
-def _uncross(net, place):
+def _uncross(net: Arrays, place: int) -> None:
     """Take a crossing out of its link's list."""
     crossing = net.crossings[place]
     if crossing.before >= 0:
@@ -106,7 +111,7 @@ def _uncross(net, place):
 
 
 @njit(cache=True)
-def _is_fastest(net, flow, rate, link):
+def _is_fastest(net: Arrays, flow: int, rate: float, link: int) -> bool:
     """Whether no other flow on the link is faster."""
     at = net.links[link].first
     while at >= 0:

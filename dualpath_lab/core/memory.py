@@ -56,8 +56,7 @@ class Memory:
     def hold(self, size_bytes: int) -> None:
         """Take bytes that are free and that nobody who asked before waits for."""
         self.used_bytes += size_bytes
-        if self.used_bytes > self.peak_bytes:
-            self.peak_bytes = self.used_bytes
+        self.peak_bytes = max(self.peak_bytes, self.used_bytes)
 
     def give_back(self, size_bytes: int) -> None:
         """Return bytes taken before and serve those who wait."""
@@ -69,4 +68,3 @@ class Memory:
             queue.popleft()
             self.hold(size_bytes)
             then()
-

@@ -85,7 +85,7 @@ class Network(Timer):
         flow = idle.pop() if idle else self._new_flow(crossings)
         self._done[flow] = done
         top_rate = size_bytes / at_least_s if at_least_s > 0 else inf
-        self.set_at(fluid.start(*self._arrays, flow, route.links, route.shares, float(size_bytes), top_rate, now))
+        self.set_at(fluid.start(flow, route.links, route.shares, float(size_bytes), top_rate, now, *self._arrays))
 
     def set_model_rate(self, traffic: ModelTraffic, rate: float, capacity: float | None = None) -> None:
         """Change the high-priority rate on the links of ``traffic``, and their bandwidth if it is given; KV flows adapt."""
@@ -137,7 +137,7 @@ class Network(Timer):
         booked, size = self._arrays.bins[: len(self.links), first:last], max(last - first, 0)
         carried = np.zeros((len(self.links), size))
         carried[:, : booked.shape[1]] = booked
-        return carried + np.diff(self._under_way(np.arange(first, first + size + 1) * BIN_S))
+        return carried + np.diff(self._under_way(np.arange(first, first + size + 1, dtype=np.float64) * BIN_S))
 
     def carried_bytes(self, now: float) -> NDArray[np.float64]:
         """KV bytes that every link has carried up to ``now``, which is no earlier than the last event; shape (links,)."""
@@ -147,7 +147,7 @@ class Network(Timer):
     def ring(self) -> None:
         """The last byte of a flow has arrived."""
         now = self._now()
-        flow, ends_at = fluid.finish_next(*self._arrays, now)
+        flow, ends_at = fluid.finish_next(now, *self._arrays)
         done, self._done[flow] = self._done[flow], None
         self._idle[self._size[flow]].append(flow)
         self.set_at(ends_at)
@@ -161,7 +161,7 @@ class Network(Timer):
 
     def _leave_room(self, which: NDArray[np.int64], model_rate: float) -> None:
         now = self._now()
-        self.set_at(fluid.leave_room(*self._arrays, which, float(model_rate), now))
+        self.set_at(fluid.leave_room(which, float(model_rate), now, *self._arrays))
 
     def _now(self) -> float:
         """The time; the arrays are new ones if they had no bin for it."""

@@ -8,7 +8,7 @@ from dualpath_lab.core.recorder import BIN_S
 
 if TYPE_CHECKING:
     from dualpath_lab.core.cluster import Node
-    from dualpath_lab.core.links import Link, ModelTraffic
+    from dualpath_lab.core.links import ModelTraffic
     from dualpath_lab.core.simulation import Simulation
 
 
