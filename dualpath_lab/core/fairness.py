@@ -229,7 +229,20 @@ def set_rate(net: Arrays, flow: int, rate: float, bottleneck: int, now: float) -
     for crossing in net.crossings[this.first : this.first + this.length]:
         net.links[crossing.link].used += (rate - this.rate) * crossing.share
     this.rate = rate
-    net.ends_at[flow] = now + this.left / rate if rate > 0 else inf
+    set_end(net, flow, now + this.left / rate if rate > 0 else inf)
+
+
+@njit(cache=True)
+def set_end(net: Arrays, flow: int, time_s: float) -> None:
+    """Note when a flow ends."""
+    at = len(net.ends_at) // 2 + flow
+    net.ends_at[at] = time_s
+    while at > 1:
+        at //= 2
+        earlier = min(net.ends_at[2 * at], net.ends_at[2 * at + 1])
+        if net.ends_at[at] == earlier:
+            return
+        net.ends_at[at] = earlier
 
 
 @njit(cache=True)

@@ -49,8 +49,9 @@ class Arrays(NamedTuple):
     ----------
     links, flows, crossings : structured array
         Of :data:`LINK`, :data:`FLOW`, :data:`CROSSING`.
-    ends_at : float64 array, shape (flows,)
-        When each flow's last byte arrives at its present rate, s; infinite for one that doesn't move.
+    ends_at : float64 array, shape (2 x flows,)
+        When each flow's last byte arrives at its present rate, s; infinite for one that doesn't move. A tree: those of the flows are the
+        second half, and every entry ``i`` before them is the earlier one of ``2 i`` and ``2 i + 1``.
     totals : float64 array, shape (links,)
         Bytes carried, booked whenever a flow's rate changes.
     bins : float64 array, shape (links, bins)
@@ -72,7 +73,7 @@ class Arrays(NamedTuple):
 def no_flows() -> Arrays:
     """Of a network without links; there is always a flow, be it one that never ends."""
     return Arrays(
-        *(np.zeros(0, LINK), np.zeros(1, FLOW), np.zeros(0, CROSSING), np.full(1, inf), np.zeros(0)),
+        *(np.zeros(0, LINK), np.zeros(1, FLOW), np.zeros(0, CROSSING), np.full(2, inf), np.zeros(0)),
         *(np.zeros((0, 0)), np.zeros(1, np.int64), np.zeros(0, np.int64)),
     )
 
@@ -84,18 +85,26 @@ def with_room(arrays: Arrays, links: int = 0, flows: int = 0, crossings: int = 0
         have if need <= have else max(need, 2 * have)
         for need, have in ((links, have_links), (flows, len(arrays.flows)), (crossings, len(arrays.crossings)), (bins, have_bins))
     )
-    ends_at = np.full(flows, inf)
-    ends_at[: len(arrays.ends_at)] = arrays.ends_at
     return Arrays(
         links=_grown(arrays.links, links),
         flows=_grown(arrays.flows, flows),
         crossings=_grown(arrays.crossings, crossings),
-        ends_at=ends_at,
+        ends_at=_grown_tree(arrays.ends_at, flows),
         totals=_grown(arrays.totals, links),
         bins=_grown(arrays.bins, links, bins),
         inside=_grown(arrays.inside, flows),
         touched=_grown(arrays.touched, links),
     )
+
+
+def _grown_tree(tree: NDArray[np.float64], leaves: int) -> NDArray[np.float64]:
+    """With so many leaves, a power of two."""
+    grown, had = np.full(2 * leaves, inf), len(tree) // 2
+    grown[leaves : leaves + had] = tree[had:]
+    while leaves > 1:
+        grown[leaves // 2 : leaves] = grown[leaves : 2 * leaves].reshape(-1, 2).min(axis=1)
+        leaves //= 2
+    return grown
 
 
 def _grown(array: NDArray[Any], *shape: int) -> NDArray[Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dualpath_lab.core.fairness import book, join, join_all, join_held_back, set_rate, share_out
+from dualpath_lab.core.fairness import book, join, join_all, join_held_back, set_end, set_rate, share_out
 from dualpath_lab.core.flows import FULL, Arrays
 
 
@@ -46,17 +46,17 @@ def start(
                         count = join(net, count, other)
                     at = net.crossings[at].after
         share_out(net, count, now)
-    return float(net.ends_at.min())
+    return float(net.ends_at[1])
 
 
 @njit(cache=True)
 def finish_next(now: float, *arrays: NDArray[Any]) -> tuple[int, float]:
     """End the flow that is due first; returns its number and when the next one ends, s."""
     net = Arrays(*arrays)
-    flow = int(net.ends_at.argmin())
+    flow = _first_to_end(net)
     gone = net.flows[flow]
     book(net, flow, gone.left, now)
-    net.ends_at[flow] = inf
+    set_end(net, flow, inf)
     if gone.bottleneck >= 0:
         net.links[gone.bottleneck].holds -= 1
     count = 0
@@ -67,7 +67,7 @@ def finish_next(now: float, *arrays: NDArray[Any]) -> tuple[int, float]:
         link.used = link.used - gone.rate * crossing.share if link.first >= 0 else 0.0
         count = join_held_back(net, count, crossing.link)
     share_out(net, count, now)
-    return flow, float(net.ends_at.min())
+    return flow, float(net.ends_at[1])
 
 
 @njit(cache=True)
@@ -80,7 +80,17 @@ def leave_room(which: NDArray[np.int64], model_rate: float, now: float, *arrays:
         link.kv_capacity = link.capacity - model_rate
         count = join_all(net, count, number) if link.used > link.kv_capacity else join_held_back(net, count, number)
     share_out(net, count, now)
-    return float(net.ends_at.min())
+    return float(net.ends_at[1])
+
+
+@njit(cache=True)
+def _first_to_end(net: Arrays) -> int:
+    at, first_leaf = 1, len(net.ends_at) // 2
+    while at < first_leaf:
+        at *= 2
+        if net.ends_at[at + 1] < net.ends_at[at]:
+            at += 1
+    return at - first_leaf
 
 
 @njit(cache=True)

@@ -78,14 +78,16 @@ class WriteQueue:
         self._network = network
         self._block_bytes = block_bytes
         self._block_submit_s = block_submit_s
-        self._waiting: list[tuple[Turn, int]] = []
+        self._waiting: list[Turn] = []
+        self._blocks: dict[DecodeEngine, int] = defaultdict(int)
         self._busy = False
 
     def write(self, full: list[tuple[Turn, int]]) -> None:
         """Write so many more blocks of each turn."""
-        for turn, _ in full:
+        for turn, number in full:
             turn.writes += 1
-        self._waiting += full
+            self._blocks[turn.de] += number
+            self._waiting.append(turn)
         if not self._busy:
             self._next()
 
@@ -94,9 +96,7 @@ class WriteQueue:
         if not self._busy:
             return
         writing, self._waiting = self._waiting, []
-        blocks: dict[DecodeEngine, int] = defaultdict(int)
-        for turn, number in writing:
-            blocks[turn.de] += number
+        blocks, self._blocks = self._blocks, defaultdict(int)
         streams: dict[Link, float] = defaultdict(float)
         for engine, number in blocks.items():
             for link in engine.write_back:
@@ -104,7 +104,7 @@ class WriteQueue:
 
         def written() -> None:
             self._next()
-            for turn, _ in writing:
+            for turn in writing:
                 turn.writes -= 1
                 if turn.when_stored and not turn.writes:
                     turn.when_stored()
