@@ -16,7 +16,7 @@ FEW_ROUNDS = 3
 """Of settling who is concerned by a change, one after the other."""
 
 
-@njit(cache=True)
+@njit
 def share_out(net: Arrays, count: int, now: float) -> None:
     """Give the flows inside, and whoever their change reaches, max-min fair rates.
 
@@ -49,7 +49,7 @@ def share_out(net: Arrays, count: int, now: float) -> None:
         set_rate(net, flow, net.flows[flow].new_rate, net.flows[flow].new_bottleneck, now)
 
 
-@njit(cache=True)
+@njit
 def _find_room(net: Arrays, count: int) -> int:
     """Find what the others leave on the links of those inside; returns how many links there are.
 
@@ -80,7 +80,7 @@ def _find_room(net: Arrays, count: int) -> int:
     return touched
 
 
-@njit(cache=True)
+@njit
 def _fill(net: Arrays, count: int, touched: int) -> None:
     """Progressive filling, many links at a time.
 
@@ -103,7 +103,7 @@ def _fill(net: Arrays, count: int, touched: int) -> None:
                     net.links[crossing.link].room -= this.new_rate * crossing.share
 
 
-@njit(cache=True)
+@njit
 def _set_levels(net: Arrays, count: int, touched: int) -> None:
     """Set the level of every tight link, and the highest rate that the levels allow each undecided flow."""
     for number in net.touched[:touched]:
@@ -131,7 +131,7 @@ def _set_levels(net: Arrays, count: int, touched: int) -> None:
                     net.links[crossing.link].lowest = False
 
 
-@njit(cache=True)
+@njit
 def _ripen(net: Arrays, flow: int) -> None:
     """Note a flow's rate if the levels decide it.
 
@@ -147,7 +147,7 @@ def _ripen(net: Arrays, flow: int) -> None:
             this.state, this.new_rate, this.new_bottleneck = RIPE, net.links[crossing.link].level, crossing.link
 
 
-@njit(cache=True)
+@njit
 def _join_concerned(net: Arrays, count: int, link: int) -> int:
     """Whoever on a full link may not keep its rate if those decided get theirs.
 
@@ -176,7 +176,7 @@ def _join_concerned(net: Arrays, count: int, link: int) -> int:
     return count
 
 
-@njit(cache=True)
+@njit
 def join(net: Arrays, count: int, flow: int) -> int:
     """Let a flow's rate be worked out with ``count`` others; returns how many there are then."""
     if net.flows[flow].state != OUTSIDE:
@@ -186,7 +186,7 @@ def join(net: Arrays, count: int, flow: int) -> int:
     return count + 1
 
 
-@njit(cache=True)
+@njit
 def join_all(net: Arrays, count: int, link: int) -> int:
     """Everyone on a link."""
     at = net.links[link].first
@@ -196,7 +196,7 @@ def join_all(net: Arrays, count: int, link: int) -> int:
     return count
 
 
-@njit(cache=True)
+@njit
 def join_held_back(net: Arrays, count: int, link: int) -> int:
     """Whoever has the link as a bottleneck."""
     if net.links[link].holds:
@@ -209,7 +209,7 @@ def join_held_back(net: Arrays, count: int, link: int) -> int:
     return count
 
 
-@njit(cache=True)
+@njit
 def set_rate(net: Arrays, flow: int, rate: float, bottleneck: int, now: float) -> None:
     """Go on at another rate."""
     this = net.flows[flow]
@@ -232,7 +232,7 @@ def set_rate(net: Arrays, flow: int, rate: float, bottleneck: int, now: float) -
     set_end(net, flow, now + this.left / rate if rate > 0 else inf)
 
 
-@njit(cache=True)
+@njit
 def set_end(net: Arrays, flow: int, time_s: float) -> None:
     """Note when a flow ends."""
     at = len(net.ends_at) // 2 + flow
@@ -245,7 +245,7 @@ def set_end(net: Arrays, flow: int, time_s: float) -> None:
         net.ends_at[at] = earlier
 
 
-@njit(cache=True)
+@njit
 def book(net: Arrays, flow: int, size_bytes: float, now: float) -> None:
     """Note that each stream of a flow moved some bytes evenly since its last change."""
     this = net.flows[flow]

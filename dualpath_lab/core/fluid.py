@@ -13,11 +13,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dualpath_lab.core.compiled import compiled
 from dualpath_lab.core.fairness import book, join, join_all, join_held_back, set_end, set_rate, share_out
 from dualpath_lab.core.flows import FULL, Arrays
 
 
-@njit(cache=True)
+@compiled
 def start(
     flow: int, route: NDArray[np.int64], shares: NDArray[np.float64], size_bytes: float, top_rate: float, now: float, *arrays: NDArray[Any]
 ) -> float:
@@ -49,7 +50,7 @@ def start(
     return float(net.ends_at[1])
 
 
-@njit(cache=True)
+@compiled
 def finish_next(now: float, *arrays: NDArray[Any]) -> tuple[int, float]:
     """End the flow that is due first; returns its number and when the next one ends, s."""
     net = Arrays(*arrays)
@@ -70,7 +71,7 @@ def finish_next(now: float, *arrays: NDArray[Any]) -> tuple[int, float]:
     return flow, float(net.ends_at[1])
 
 
-@njit(cache=True)
+@compiled
 def leave_room(which: NDArray[np.int64], model_rate: float, now: float, *arrays: NDArray[Any]) -> float:
     """Give links another rate of model traffic; returns when the next flow of all ends, s."""
     net = Arrays(*arrays)
@@ -83,7 +84,7 @@ def leave_room(which: NDArray[np.int64], model_rate: float, now: float, *arrays:
     return float(net.ends_at[1])
 
 
-@njit(cache=True)
+@njit
 def _first_to_end(net: Arrays) -> int:
     at, first_leaf = 1, len(net.ends_at) // 2
     while at < first_leaf:
@@ -93,7 +94,7 @@ def _first_to_end(net: Arrays) -> int:
     return at - first_leaf
 
 
-@njit(cache=True)
+@njit
 def _cross(net: Arrays, place: int, flow: int, link: int, share: float) -> None:
     """Put a crossing at the end of its link's list."""
     crossing = net.crossings[place]
@@ -106,7 +107,7 @@ def _cross(net: Arrays, place: int, flow: int, link: int, share: float) -> None:
     net.links[link].last = place
 
 
-@njit(cache=True)
+@njit
 def _uncross(net: Arrays, place: int) -> None:
     """Take a crossing out of its link's list."""
     crossing = net.crossings[place]
@@ -120,7 +121,7 @@ def _uncross(net: Arrays, place: int) -> None:
         net.links[crossing.link].last = crossing.before
 
 
-@njit(cache=True)
+@njit
 def _is_fastest(net: Arrays, flow: int, rate: float, link: int) -> bool:
     """Whether no other flow on the link is faster."""
     at = net.links[link].first

@@ -27,7 +27,7 @@ from simpy import Environment
 from dualpath_lab.core import fluid
 from dualpath_lab.core.alarm import Timer, call_later
 from dualpath_lab.core.flows import no_flows, with_room
-from dualpath_lab.core.links import Link, ModelTraffic, Moving, Route, numbers
+from dualpath_lab.core.links import Link, ModelTraffic, Moving, Route, numbers, route
 from dualpath_lab.core.recorder import BIN_S
 
 
@@ -190,3 +190,13 @@ class Network(Timer):
             crossed = self._arrays.crossings[flow["first"] : flow["first"] + flow["length"]]
             under_way[crossed["link"]] += crossed["share"][:, None] * streams
         return under_way
+
+
+def warm_up() -> None:
+    """Have the arithmetic ready; where it never ran before, compiling it takes some ten seconds."""
+    env = Environment()
+    network = Network(env)
+    link = network.link("", "", "", "", 1.0)
+    network.start(route([link]), 2.0, lambda: None)
+    network.set_capacity(2.0, [link])
+    env.run()

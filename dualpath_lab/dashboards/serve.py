@@ -6,6 +6,7 @@ import socket
 
 import panel as pn
 
+from dualpath_lab.core.network import warm_up
 from dualpath_lab.dashboards.app import app
 from dualpath_lab.dashboards.shell import PAGES
 from dualpath_lab.scenario import ScenarioError
@@ -35,6 +36,7 @@ def serve(port: int, address: str, show: bool) -> None:
     KeyboardInterrupt
         At Ctrl-C, once everything has stopped.
     """
+    warm_up()
     try:
         port = port or _free_port(address)
         origins = ["*"] if address in EVERY_ADDRESS else [f"{host}:{port}" for host in (address, "localhost", "127.0.0.1")]
