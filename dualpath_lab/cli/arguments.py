@@ -34,6 +34,11 @@ def tokens(text: str) -> int:
     return _whole_number(text, 1, 1e9)
 
 
+def count(text: str) -> int:
+    """How many of something; at least one."""
+    return _whole_number(text, 1, 1e6)
+
+
 def _seed(text: str) -> int:
     return _whole_number(text, 0, 2**32 - 1)
 

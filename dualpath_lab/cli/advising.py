@@ -1,0 +1,79 @@
+"""``dualpath-lab advise``: would dual path pay, and how should the cluster be built."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dualpath_lab.cli.arguments import count, names, new_file, print_json, processes
+from dualpath_lab.scenario import ScenarioError, load_scenario
+
+if TYPE_CHECKING:
+    from dualpath_lab.studies.advise import Advice
+
+REPORTS = (".md", ".html")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The question, and what the answer may cost."""
+    parser.add_argument("--gpus", required=True, type=count, metavar="N", help="GPUs to divide between prefill and decode")
+    parser.add_argument("--slo-ttft", type=float, metavar="S", help="slo.ttft_s, mean TTFT that capacity must keep")
+    parser.add_argument("--slo-tpot", type=float, metavar="S", help="slo.tpot_s, mean TPOT that capacity must keep")
+    parser.add_argument("--systems", type=names, metavar="A,B,C", help="basic and what it is compared with (default basic,dualpath,split)")
+    parser.add_argument("--seeds", type=count, default=3, metavar="N", help="runs behind each confidence interval (default 3)")
+    parser.add_argument("--no-capacity", action="store_true", help="leave out agents/s within the objective, which takes longest")
+    parser.add_argument("--processes", type=processes, help="runs at a time (default: as many as there are processors)")
+    parser.add_argument("--report", type=_report, metavar="FILE", help="write a report too: .md, or .html with a plot")
+
+
+def command(options: argparse.Namespace) -> None:
+    """Search, and say what was found."""
+    from dualpath_lab.studies.advise import SYSTEMS_COMPARED, advise
+    from dualpath_lab.studies.advise.report import as_markdown, as_values
+
+    slo = {"slo.ttft_s": options.slo_ttft, "slo.tpot_s": options.slo_tpot}
+    scenario = load_scenario(options.scenario, options.settings).with_values(
+        {key: value for key, value in slo.items() if value is not None}
+    )
+    progress = _progress if sys.stderr.isatty() else None
+    systems = options.systems or SYSTEMS_COMPARED
+    advice = advise(scenario, options.gpus, systems, options.seeds, not options.no_capacity, options.processes, progress)
+    if progress:
+        print("\r\033[K", end="", file=sys.stderr)
+    if options.report:
+        _write(advice, options.report)
+    if options.json:
+        print_json(as_values(advice))
+    else:
+        print(as_markdown(advice), end="")
+
+
+def _report(text: str) -> Path:
+    path = new_file(text)
+    if path.suffix not in REPORTS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a report's name: it should end in {' or '.join(REPORTS)}")
+    return path
+
+
+def _write(advice: Advice, path: Path) -> None:
+    """A file under its name is a whole one."""
+    from dualpath_lab.studies.advise.report import as_markdown
+
+    part = path.with_name(f"{path.name}.part")
+    try:
+        if path.suffix == ".html":
+            from dualpath_lab.dashboards.advice_report import as_html
+
+            part.write_text(as_html(advice), encoding="utf-8")
+        else:
+            part.write_text(as_markdown(advice), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise ScenarioError(f"--report {str(path)!r} can't be written: {error.strerror}.") from None
+
+
+def _progress(what: str, finished: int) -> None:
+    print(f"\radvise: {what}, {finished} finished", end="\033[K", file=sys.stderr, flush=True)

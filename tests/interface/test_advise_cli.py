@@ -1,0 +1,75 @@
+"""``dualpath-lab advise``: the keys that others rely on, reports that are whole, and questions that make no sense."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dualpath_lab.cli import main
+from dualpath_lab.studies import advise as module
+
+SMALL = [
+    *("--set=model=ds-27b", "--set=cluster.gpus_per_node=1", "--set=cluster.storage_gbps=20"),
+    *("--set=workload.source=paper-32k", "--set=workload.agents=4", "--seeds=1", "--processes=1", "--systems=basic,dualpath"),
+]
+
+
+def test_json_has_the_promised_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["advise", "--gpus=3", *SMALL, "--no-capacity", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    best = answer["best"]
+    assert best["prefill_nodes"] + best["decode_nodes"] == 3
+    assert best["system"] in answer["systems"]
+    assert set(answer["systems"]) == {"basic", "dualpath"}
+    assert answer["bottleneck"]
+    assert {(point["system"], point["prefill_nodes"]) for point in answer["points"]} == {(s, p) for s in answer["systems"] for p in (1, 2)}
+
+
+def test_the_objective_goes_into_the_search_for_capacity(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutants: the objective is dropped; TTFT and TPOT swapped; one system's capacity for all."""
+    seen = []
+
+    def known(scenario: module.Scenario, low: float, high: float) -> tuple[float, list[object]]:
+        seen.append((scenario.slo.ttft_s, scenario.slo.tpot_s))
+        assert 0 < low < high
+        return {"basic": 0.5, "dualpath": 0.9}[scenario.system], []
+
+    monkeypatch.setattr(module, "capacity", known)
+    assert main(["advise", "--gpus=2", *SMALL, "--slo-ttft=1.5", "--slo-tpot=0.02", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert seen == [(1.5, 0.02)] * 2
+    assert {name: system["capacity_agents_per_s"]["mean"] for name, system in answer["systems"].items()} == {"basic": 0.5, "dualpath": 0.9}
+    assert answer["best"]["system"] == "dualpath"
+
+
+@pytest.mark.parametrize("name", ["advice.md", "advice.html"])
+def test_a_report_says_what_the_answer_says_and_needs_nothing_else(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / name
+    assert main(["advise", "--gpus=2", *SMALL, "--no-capacity", "--json", f"--report={path}"]) == 0
+    answer, text = json.loads(capsys.readouterr().out), path.read_text(encoding="utf-8")
+    assert answer["verdict"] in text
+    assert [child.name for child in tmp_path.iterdir()] == [name]
+    if name.endswith("html"):
+        assert "<script src=" not in text
+        assert "<link" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--gpus=0"], "--gpus"),
+        (["--gpus=9", "--set=cluster.gpus_per_node=8"], "gpus = 9"),
+        (["--gpus=16", "--slo-ttft=-1"], "slo.ttft_s"),
+        (["--gpus=16", "--systems=basic"], "systems = 'basic'"),
+        (["--gpus=16", "--report=advice.pdf"], "--report"),
+        ([], "--gpus"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["advise", *arguments]) == 2
+    told = capsys.readouterr()
+    assert named in told.err
+    assert told.err.count("\n") == 1
+    assert not told.out
