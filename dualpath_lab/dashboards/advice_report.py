@@ -72,7 +72,10 @@ def as_html(advice: Advice) -> str:
         for title, text, header, rows in sections(advice)
     )
     script, plot = components(pareto_plot(advice))
-    return Template(_PAGE).render(title=f"Advice for {advice.scenario.model}", bokeh=INLINE.render(), parts=parts, plot=plot, script=script)
+    bokeh = "".join(f"<script>{code}</script>" for code in INLINE.js_raw)
+    title = f"Advice for {advice.scenario.model}"
+    page: str = Template(_PAGE).render(title=title, bokeh=bokeh, parts=parts, plot=plot, script=script)
+    return page
 
 
 def _row(cell: str, texts: Sequence[str]) -> str:
