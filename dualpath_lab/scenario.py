@@ -8,31 +8,51 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
+from dualpath_lab.cluster_presets import CLUSTERS
 from dualpath_lab.settings import Part, ScenarioError, Settings
 from dualpath_lab.units import gbps_to_bytes_per_s, gbytes_to_bytes
 
-__all__ = ["SYSTEMS", "Cluster", "Mechanisms", "Scenario", "ScenarioError", "Slo", "Traffic", "WorkloadSpec", "keys", "load_scenario"]
+__all__ = [
+    "SYSTEMS",
+    "Cluster",
+    "Mechanisms",
+    "Role",
+    "Scenario",
+    "ScenarioError",
+    "Side",
+    "Slo",
+    "Traffic",
+    "WorkloadSpec",
+    "keys",
+    "load_scenario",
+]
 
 System = Literal["basic", "layerwise", "roundrobin", "dualpath", "split", "oracle"]
 SYSTEMS: tuple[str, ...] = get_args(System)
+
+Role = Literal["prefill", "decode"]
 
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
 class Cluster(Part):
-    """Hardware: ``prefill_nodes`` P and ``decode_nodes`` D of ``gpus_per_node`` GPUs each (reference section 2)."""
+    """Hardware: ``prefill_nodes`` P and ``decode_nodes`` D of ``gpus_per_node`` GPUs each (reference section 2).
 
+    A ``preset`` stands for the keys of one of ``cluster_presets.CLUSTERS``, which keys beside it replace.
+    """
+
+    hardware: Name = "h200"
     prefill_nodes: int = Field(2, ge=1, le=1024)
     decode_nodes: int = Field(4, ge=1, le=1024)
     gpus_per_node: int = Field(8, ge=1, le=64)
     storage_gbps: float = Field(400.0, ge=1e-3, le=1e6)
     compute_gbps: float = Field(400.0, ge=1e-3, le=1e6)
     dram_gbytes_per_s: float = Field(500.0, ge=1e-3, le=1e6)
-    hbm_gbytes: float = Field(141.0, ge=1e-3, le=1e5)
+    hbm_gbytes: float | None = Field(None, ge=1e-3, le=1e5)
     buffer_gbytes: float | None = Field(None, ge=1e-3, le=1e6)
     copy_method: Literal["rdma", "copy_engine"] = "rdma"
 
@@ -51,10 +71,23 @@ class Cluster(Part):
         """Bandwidth of a node's DRAM, reads and writes together."""
         return gbytes_to_bytes(self.dram_gbytes_per_s)
 
-    @property
-    def hbm_bytes(self) -> int:
-        """Memory of one GPU."""
-        return int(gbytes_to_bytes(self.hbm_gbytes))
+    @model_validator(mode="before")
+    @classmethod
+    def _spell_out(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "preset" in values:
+            return _preset(values["preset"]) | {key: value for key, value in values.items() if key != "preset"}
+        return values
+
+
+class Side(Part):
+    """What the nodes of one role have where it is not what the cluster has."""
+
+    hardware: Name | None = None
+    storage_gbps: float | None = Field(None, ge=1e-3, le=1e6)
+    compute_gbps: float | None = Field(None, ge=1e-3, le=1e6)
+    dram_gbytes_per_s: float | None = Field(None, ge=1e-3, le=1e6)
+    hbm_gbytes: float | None = Field(None, ge=1e-3, le=1e5)
+    buffer_gbytes: float | None = Field(None, ge=1e-3, le=1e6)
 
 
 class WorkloadSpec(Part):
@@ -102,7 +135,7 @@ class Scenario(Settings):
         Storage type of the KV-cache; the model's own when left out.
     system : str
         One of ``SYSTEMS`` (reference section 10).
-    cluster, workload, mechanisms, traffic, slo
+    cluster, prefill, decode, workload, mechanisms, traffic, slo
         The parts; mappings are validated into them.
     horizon_s : float, optional
         Stop after this much simulated time.
@@ -114,12 +147,31 @@ class Scenario(Settings):
     kv_dtype: Literal["fp8", "bf16", "fp16"] | None = None
     system: System = "dualpath"
     cluster: Cluster = Cluster()
+    prefill: Side = Side()
+    decode: Side = Side()
     workload: WorkloadSpec = WorkloadSpec()
     mechanisms: Mechanisms = Mechanisms()
     traffic: Traffic = Traffic()
     slo: Slo = Slo()
     horizon_s: float | None = Field(None, gt=0)
     seed: int = Field(0, ge=0, le=2**32 - 1)
+
+    def side(self, role: Role) -> Cluster:
+        """The cluster as the nodes of one role have it."""
+        own: Side = getattr(self, role)
+        return self.cluster.model_copy(update=own.model_dump(exclude_none=True))
+
+    @classmethod
+    def _assign(cls, values: dict[str, Any], key: str, value: Any) -> None:
+        assigned = {f"cluster.{name}": each for name, each in _preset(value).items()} if key == "cluster.preset" else {key: value}
+        for name, each in assigned.items():
+            super()._assign(values, name, each)
+
+
+def _preset(name: Any) -> dict[str, Any]:
+    if not isinstance(name, str) or name not in CLUSTERS:
+        raise ScenarioError(f"cluster.preset = {name!r} is not allowed: it should be one of {', '.join(CLUSTERS)}.")
+    return CLUSTERS[name].values
 
 
 def load_scenario(path: str | Path | None = None, assignments: Iterable[str] = ()) -> Scenario:

@@ -172,7 +172,10 @@ def _model(options: argparse.Namespace) -> None:
 
 
 def _theory(options: argparse.Namespace) -> None:
-    cluster = load_scenario(None, options.settings).cluster
+    scenario = load_scenario(None, options.settings)
+    if scenario.side("prefill") != scenario.side("decode"):
+        raise ScenarioError("theory with keys of prefill or decode is not allowed: the closed forms hold for nodes that are alike.")
+    cluster = scenario.side("prefill")
     if options.json:
         print_json(theory.theory_summary(cluster))
     else:

@@ -18,8 +18,9 @@ from dualpath_lab.core.network import Network
 from dualpath_lab.core.paths import Ports
 from dualpath_lab.core.prefill import PrefillGroup
 from dualpath_lab.core.storage import ReadQueue
+from dualpath_lab.hardware import load_hardware
 from dualpath_lab.models import Model
-from dualpath_lab.scenario import Scenario, ScenarioError
+from dualpath_lab.scenario import Role, Scenario, ScenarioError
 from dualpath_lab.units import gbytes_to_bytes
 
 EngineKind = TypeVar("EngineKind", PrefillEngine, DecodeEngine)
@@ -28,13 +29,15 @@ EngineKind = TypeVar("EngineKind", PrefillEngine, DecodeEngine)
 class Node:
     """A node: one storage NIC, DRAM with a buffer for KV-cache, and engines, all prefill or all decode."""
 
-    def __init__(self, index: int, role: str, scenario: Scenario, buffer_bytes: int, network: Network) -> None:
+    def __init__(self, index: int, role: Role, scenario: Scenario, model: Model, network: Network) -> None:
         self.index = index
         self.role = role
         self.name = f"{role[0]}{index}"
-        spec = scenario.cluster
-        self.snic_rx = network.link(f"{self.name}.snic", "snic", role, "rx", spec.storage_bytes_per_s)
-        self.snic_tx = network.link(f"{self.name}.snic", "snic", role, "tx", spec.storage_bytes_per_s)
+        spec = scenario.side(role)
+        self.hardware = load_hardware(spec.hardware)
+        storage_bytes_per_s = spec.storage_bytes_per_s * self.hardware.storage_efficiency
+        self.snic_rx = network.link(f"{self.name}.snic", "snic", role, "rx", storage_bytes_per_s)
+        self.snic_tx = network.link(f"{self.name}.snic", "snic", role, "tx", storage_bytes_per_s)
         self.dram = network.link(f"{self.name}.dram", "dram", role, "both", spec.dram_bytes_per_s)
         self.cnics = [
             (
@@ -43,6 +46,7 @@ class Node:
             )
             for gpu in range(spec.gpus_per_node)
         ]
+        buffer_bytes = model.buffer_bytes_per_node if spec.buffer_gbytes is None else int(gbytes_to_bytes(spec.buffer_gbytes))
         self.buffer = Memory(f"{self.name}.buffer", buffer_bytes)
         self.ports = [Ports(self.snic_rx, self.snic_tx, self.dram, *cnic) for cnic in self.cnics]
         self.reads = ReadQueue(self, network)
@@ -78,18 +82,17 @@ class Cluster:
     def __init__(
         self, scenario: Scenario, model: Model, largest_prompt_bytes: int, batching: Batching, env: Environment, network: Network
     ) -> None:
-        spec = scenario.cluster
         self._network = network
-        self.buffer_bytes = model.buffer_bytes_per_node if spec.buffer_gbytes is None else int(gbytes_to_bytes(spec.buffer_gbytes))
-        self.prefill_nodes = [Node(index, "prefill", scenario, self.buffer_bytes, network) for index in range(spec.prefill_nodes)]
-        self.decode_nodes = [Node(index, "decode", scenario, self.buffer_bytes, network) for index in range(spec.decode_nodes)]
+        self.prefill_nodes = [Node(index, "prefill", scenario, model, network) for index in range(scenario.cluster.prefill_nodes)]
+        self.decode_nodes = [Node(index, "decode", scenario, model, network) for index in range(scenario.cluster.decode_nodes)]
         self.prefill_fetch_groups: list[tuple[PrefillEngine, ...]] = []
         self.decode_fetch_groups: list[tuple[DecodeEngine, ...]] = []
         self.prefill_groups: list[PrefillGroup] = []
         self.decode_groups: list[DecodeGroup] = []
 
-        def exchange_over(nodes: int) -> Exchange:
-            return exchange(model.exchange_bytes(nodes), spec.compute_bytes_per_s, scenario.traffic.model_share)
+        def exchange_over(nodes: Sequence[Node]) -> Exchange:
+            compute_bytes_per_s = scenario.side(nodes[0].role).compute_bytes_per_s
+            return exchange(model.exchange_bytes(len(nodes)), compute_bytes_per_s, scenario.traffic.model_share)
 
         for nodes in _spans(self.prefill_nodes, model):
             room = min(_kv_hbm_bytes(scenario, model, nodes), max(int(calibration.PREFILL_KV_HBM_BYTES), largest_prompt_bytes))
@@ -100,7 +103,8 @@ class Cluster:
             )
             self.prefill_fetch_groups.append(prefill)
             for prefill_members in _in_step(prefill, model):
-                self.prefill_groups.append(PrefillGroup(env, network, exchange_over(len(nodes)), model, batching, prefill_members))
+                group = PrefillGroup(env, network, exchange_over(nodes), model, nodes[0].hardware, batching, prefill_members)
+                self.prefill_groups.append(group)
 
         for nodes in _spans(self.decode_nodes, model):
             room = _kv_hbm_bytes(scenario, model, nodes)
@@ -111,17 +115,18 @@ class Cluster:
             )
             self.decode_fetch_groups.append(decode)
             for decode_members in _in_step(decode, model):
-                self.decode_groups.append(DecodeGroup(env, network, exchange_over(len(nodes)), model, decode_members))
+                self.decode_groups.append(DecodeGroup(env, network, exchange_over(nodes), model, nodes[0].hardware, decode_members))
 
     def change_links(self, before: Scenario, after: Scenario) -> None:
         """The bandwidths and the share of model traffic of another scenario from now on; whatever is the same is left alone."""
-        old, new = before.cluster, after.cluster
-        if new.storage_gbps != old.storage_gbps:
-            snics = [link for node in self.nodes for link in (node.snic_rx, node.snic_tx)]
-            self._network.set_capacity(new.storage_bytes_per_s, snics)
-        if (new.compute_gbps, after.traffic) != (old.compute_gbps, before.traffic):
-            for group in (*self.prefill_groups, *self.decode_groups):
-                group.change_exchange(new.compute_bytes_per_s, after.traffic.model_share)
+        for nodes in (self.prefill_nodes, self.decode_nodes):
+            old, new = before.side(nodes[0].role), after.side(nodes[0].role)
+            if new.storage_gbps != old.storage_gbps:
+                snics = [link for node in nodes for link in (node.snic_rx, node.snic_tx)]
+                self._network.set_capacity(new.storage_bytes_per_s * nodes[0].hardware.storage_efficiency, snics)
+            if (new.compute_gbps, after.traffic) != (old.compute_gbps, before.traffic):
+                for group in self.prefill_groups if nodes is self.prefill_nodes else self.decode_groups:
+                    group.change_exchange(new.compute_bytes_per_s, after.traffic.model_share)
 
     @property
     def nodes(self) -> list[Node]:
@@ -158,13 +163,15 @@ def _in_step(engines: Sequence[EngineKind], model: Model) -> list[Sequence[Engin
 
 
 def _kv_hbm_bytes(scenario: Scenario, model: Model, nodes: Sequence[Node]) -> int:
-    gpus = len(nodes) * scenario.cluster.gpus_per_node if model.expert_parallel else 1
-    usable_bytes = scenario.cluster.hbm_bytes * calibration.HBM_USABLE
+    node = nodes[0]
+    gpus = len(nodes) * len(node.cnics) if model.expert_parallel else 1
+    hbm_gbytes = scenario.side(node.role).hbm_gbytes or node.hardware.hbm_gbytes
+    usable_bytes = int(gbytes_to_bytes(hbm_gbytes)) * calibration.HBM_USABLE
     weight_bytes = model.weight_bytes / gpus
     if weight_bytes >= usable_bytes:
         raise ScenarioError(
-            f"cluster.hbm_gbytes = {scenario.cluster.hbm_gbytes:g} is not allowed: {model.name} puts {weight_bytes / 1e9:.3g} GB of "
-            f"weights on each GPU of {len(nodes)} {nodes[0].role} node(s), and {calibration.HBM_USABLE:.0%} of its memory must hold them "
+            f"cluster.hbm_gbytes = {hbm_gbytes:g} is not allowed: {model.name} puts {weight_bytes / 1e9:.3g} GB of "
+            f"weights on each GPU of {len(nodes)} {node.role} node(s), and {calibration.HBM_USABLE:.0%} of its memory must hold them "
             "and KV-cache."
         )
     return int(usable_bytes - weight_bytes)

@@ -13,6 +13,7 @@ from dualpath_lab.core.alarm import Alarm
 from dualpath_lab.core.engines import DecodeEngine, EngineGroup, Exchange
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.turn import Turn
+from dualpath_lab.hardware import Hardware
 from dualpath_lab.models import Model
 from dualpath_lab.workload import BLOCK_TOKENS
 
@@ -34,7 +35,9 @@ class DecodeGroup(EngineGroup):
     Simplification: a sequence's KV-cache counts with half its answer all along.
     """
 
-    def __init__(self, env: Environment, network: Network, exchange: Exchange, model: Model, engines: Sequence[DecodeEngine]) -> None:
+    def __init__(
+        self, env: Environment, network: Network, exchange: Exchange, model: Model, hardware: Hardware, engines: Sequence[DecodeEngine]
+    ) -> None:
         super().__init__(env, network, exchange, engines)
         self.engines = engines
         for engine in engines:
@@ -42,6 +45,7 @@ class DecodeGroup(EngineGroup):
         self.turn_ended: Callable[[Turn], None]
         self.loader: Loader
         self._model = model
+        self._hbm_bytes_per_s = hardware.hbm_bytes_per_s
         self._alarm = Alarm(env, self._end_steps)
         self._joining: list[Turn] = []
         self._sequences = 0
@@ -51,10 +55,10 @@ class DecodeGroup(EngineGroup):
         self._since = 0.0
         self._step_s = inf
         self._exchanged_for = 0.0
-        weights_s = model.weight_bytes / len(engines) / calibration.HBM_BYTES_PER_S
-        overhead_s = model.layers * calibration.LAYER_OVERHEAD_S if model.expert_parallel else 0.0
+        weights_s = model.weight_bytes / len(engines) / hardware.hbm_bytes_per_s
+        overhead_s = model.layers * hardware.layer_overhead_s if model.expert_parallel else 0.0
         self._empty_step_s = overhead_s + weights_s
-        self._sequence_s = model.linear_flops(1) / (len(engines) * calibration.LINEAR_FLOPS_PER_S)
+        self._sequence_s = model.linear_flops(1) / (len(engines) * hardware.linear_flops_per_s)
 
     def join(self, turn: Turn) -> None:
         """Decode the rest of the turn's answer; its first token came with the prefill."""
@@ -122,7 +126,7 @@ class DecodeGroup(EngineGroup):
         tokens_each = self._sequences / len(self.engines)
         self._step_s = max(
             self._empty_step_s
-            + max([engine.step_bytes for engine in self.engines]) / calibration.HBM_BYTES_PER_S
+            + max([engine.step_bytes for engine in self.engines]) / self._hbm_bytes_per_s
             + self._sequences * self._sequence_s,
             self._exchange.least_s(tokens_each),
         )

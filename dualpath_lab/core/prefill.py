@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from simpy import Environment
 
-from dualpath_lab import calibration
 from dualpath_lab.core.alarm import Alarm
 from dualpath_lab.core.batching import Batching, Chunk
 from dualpath_lab.core.engines import EngineGroup, Exchange, PrefillEngine
 from dualpath_lab.core.links import lockstep
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.recorder import ForwardLog, Series
+from dualpath_lab.hardware import Hardware
 from dualpath_lab.models import Model
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class PrefillGroup(EngineGroup):
         network: Network,
         exchange: Exchange,
         model: Model,
+        hardware: Hardware,
         batching: Batching,
         engines: Sequence[PrefillEngine],
     ) -> None:
@@ -57,8 +58,9 @@ class PrefillGroup(EngineGroup):
         self.forward_ended: Callable[[PrefillGroup], None]
         self.loader: Loader
         self._model = model
+        self._hardware = hardware
         self._batching = batching
-        self._overhead_s = model.layers * calibration.LAYER_OVERHEAD_S if model.expert_parallel else 0.0
+        self._overhead_s = model.layers * hardware.layer_overhead_s if model.expert_parallel else 0.0
         self._wake = Alarm(env, self._start_forward)
         self._woken = False
         self._exchanged = Alarm(env, lambda: self._set_traffic(0.0))
@@ -107,7 +109,7 @@ class PrefillGroup(EngineGroup):
         compute_s = self._compute_s(attention_flops, tokens)
         streams = self.loader.begin_forward(chunks)
         least_s = max(compute_s + streams.ends_s, streams.submit_s)
-        attention_s = max(attention_flops) / calibration.ATTENTION_FLOPS_PER_S
+        attention_s = max(attention_flops) / self._hardware.attention_flops_per_s
 
         def ended() -> None:
             self.log.add(now, self._env.now, attention_s, tokens, len(chunks))
@@ -117,9 +119,9 @@ class PrefillGroup(EngineGroup):
 
     def _compute_s(self, attention_flops: list[float], tokens: int) -> float:
         now, engines = self._env.now, len(self.engines)
-        slowest_s = max(attention_flops) / calibration.ATTENTION_FLOPS_PER_S
-        mean_s = sum(attention_flops) / engines / calibration.ATTENTION_FLOPS_PER_S
-        linear_s = self._model.linear_flops(tokens) / (engines * calibration.LINEAR_FLOPS_PER_S)
+        slowest_s = max(attention_flops) / self._hardware.attention_flops_per_s
+        mean_s = sum(attention_flops) / engines / self._hardware.attention_flops_per_s
+        linear_s = self._model.linear_flops(tokens) / (engines * self._hardware.linear_flops_per_s)
         tokens_each = tokens / engines
         compute_s = max(self._overhead_s + slowest_s + linear_s, self._exchange.least_s(tokens_each))
         self._set_traffic(tokens_each / compute_s)

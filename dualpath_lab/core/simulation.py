@@ -24,6 +24,7 @@ from dualpath_lab.core.prefill import PrefillGroup
 from dualpath_lab.core.recorder import TurnLog
 from dualpath_lab.core.systems import long_queue_tokens, make_batching, make_loader, make_scheduler, mechanisms
 from dualpath_lab.core.turn import Turn, hit_tokens
+from dualpath_lab.hardware import Hardware, load_hardware
 from dualpath_lab.models import Model, load_model
 from dualpath_lab.scenario import Scenario, ScenarioError
 from dualpath_lab.workload import Workload, build_workload
@@ -97,7 +98,9 @@ class Simulation:
         prompts = self.workload.context + self.workload.append
         largest_prompt_bytes = int(prompts.max()) * kv_bytes
         chosen = mechanisms(scenario)
-        self.cluster = Cluster(scenario, self.model, largest_prompt_bytes, make_batching(chosen, self.model), self._env, self.network)
+        hardware = load_hardware(scenario.side("prefill").hardware)
+        batching = make_batching(chosen, self.model, hardware)
+        self.cluster = Cluster(scenario, self.model, largest_prompt_bytes, batching, self._env, self.network)
         self._check_memory(largest_prompt_bytes, int((prompts + self.workload.generate).max()) * kv_bytes)
         copy_submit_s = calibration.COPY_SUBMIT_S[scenario.cluster.copy_method]
         self._loader = make_loader(chosen)(self._env, self.network, self.model, copy_submit_s)
@@ -105,8 +108,8 @@ class Simulation:
             chosen,
             self.cluster,
             self._place,
-            read_tokens_per_s=scenario.cluster.storage_bytes_per_s / kv_bytes,
-            prefill_tokens_per_s=_prefill_tokens_per_s(self.model, self.workload),
+            read_tokens_per_s=self.cluster.prefill_nodes[0].snic_rx.capacity / kv_bytes,
+            prefill_tokens_per_s=_prefill_tokens_per_s(self.model, hardware, self.workload),
         )
         for prefill_group in self.cluster.prefill_groups:
             prefill_group.loader = self._loader
@@ -159,7 +162,7 @@ class Simulation:
         self.scenario = after
         self._hit_rate = hit_rate_of(after)
         self.cluster.change_links(before, after)
-        self.scheduler.storage_changed(long_queue_tokens(after.cluster.storage_bytes_per_s / self.model.kv_bytes_per_token))
+        self.scheduler.storage_changed(long_queue_tokens(self.cluster.prefill_nodes[0].snic_rx.capacity / self.model.kv_bytes_per_token))
         if after.workload.arrival_rate and before.workload.arrival_rate:
             self._arrivals.stretch(before.workload.arrival_rate / after.workload.arrival_rate)
 
@@ -241,8 +244,9 @@ class Simulation:
 
     def _check_memory(self, largest_prompt_bytes: int, largest_turn_bytes: int) -> None:
         cluster = self.cluster
+        buffer_bytes = min(node.buffer.capacity_bytes for node in cluster.nodes)
         for what, size, room in (
-            ("prompt", largest_prompt_bytes, cluster.buffer_bytes),
+            ("prompt", largest_prompt_bytes, buffer_bytes),
             ("prompt", largest_prompt_bytes, min(engine.hbm.capacity_bytes for engine in cluster.prefill_engines)),
             ("turn", largest_turn_bytes, min(engine.hbm.capacity_bytes for engine in cluster.decode_engines)),
         ):
@@ -250,7 +254,7 @@ class Simulation:
                 raise ScenarioError(
                     f"workload.source = {self.scenario.workload.source!r} is not allowed with model {self.model.name}: the KV-cache of its "
                     f"longest {what} takes {size / 1e9:.3g} GB, and there is room for {room / 1e9:.3g} GB in a "
-                    f"{'node' if room == cluster.buffer_bytes else 'GPU'} (cluster.buffer_gbytes, cluster.hbm_gbytes)."
+                    f"{'node' if room == buffer_bytes else 'GPU'} (cluster.buffer_gbytes, cluster.hbm_gbytes)."
                 )
 
 
@@ -266,12 +270,12 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _prefill_tokens_per_s(model: Model, workload: Workload) -> float:
+def _prefill_tokens_per_s(model: Model, hardware: Hardware, workload: Workload) -> float:
     """Prompt tokens, cached ones included, that one prefill GPU gets through in a second of this workload."""
     rows: NDArray[np.int64] = np.linspace(0, workload.turns - 1, min(workload.turns, _SAMPLE_TURNS)).astype(np.int64)
     tokens, seconds = 0, 0.0
     for context, append in zip(workload.context[rows].tolist(), workload.append[rows].tolist(), strict=True):
         tokens += context + append
-        seconds += model.attention_flops(context, append) / calibration.ATTENTION_FLOPS_PER_S
-        seconds += model.linear_flops(append) / calibration.LINEAR_FLOPS_PER_S
+        seconds += model.attention_flops(context, append) / hardware.attention_flops_per_s
+        seconds += model.linear_flops(append) / hardware.linear_flops_per_s
     return tokens / seconds

@@ -11,6 +11,7 @@ from dualpath_lab.core.loader import Loader, NoLoader
 from dualpath_lab.core.scheduler import Adaptive, Place, RoundRobin, Scheduler, read_on_prefill_side, read_on_shorter_queue, split_read
 from dualpath_lab.core.split_loader import SplitLoader
 from dualpath_lab.core.whole_loader import WholeLoader
+from dualpath_lab.hardware import Hardware
 from dualpath_lab.models import Model
 from dualpath_lab.scenario import Scenario, ScenarioError
 
@@ -80,10 +81,10 @@ def make_loader(chosen: Mechanisms) -> type[Loader]:
     return SplitLoader if chosen.split else Loader
 
 
-def make_batching(chosen: Mechanisms, model: Model) -> Batching:
+def make_batching(chosen: Mechanisms, model: Model, hardware: Hardware) -> Batching:
     """What fills the forwards."""
     if chosen.compute_quota:
-        return ComputeQuota(model, calibration.ATTENTION_FLOPS_PER_S, calibration.COMPUTE_QUOTA_S)
+        return ComputeQuota(model, hardware.attention_flops_per_s, calibration.COMPUTE_QUOTA_S)
     return TokenBudget(model, calibration.FIFO_FORWARD_TOKENS)
 
 

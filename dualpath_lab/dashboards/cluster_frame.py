@@ -77,7 +77,7 @@ def cluster_frame(simulation: Simulation) -> ClusterFrame:
         ended=simulation.finished,
         scheduler_queue=simulation.scheduler.waiting,
         storage_bytes_per_s=simulation.scenario.cluster.storage_bytes_per_s,
-        buffer_bytes=cluster.buffer_bytes,
+        buffer_bytes=max(node.buffer.capacity_bytes for node in cluster.nodes),
         path_one=sum(rate.read for rate in prefill),
         path_two=sum(rate.read for rate in decode),
         hits=sum(rate.hits for rate in decode),

@@ -14,6 +14,7 @@ from dualpath_lab.core.engines import DecodeEngine, Exchange
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.paths import Ports
 from dualpath_lab.core.turn import Turn
+from dualpath_lab.hardware import GPUS
 from dualpath_lab.models import Model
 
 DENSE = Model(
@@ -39,7 +40,7 @@ class Bench:
         network = Network(self.env)
         self.model = model
         self.engines = [self._engine(number, network) for number in range(engines)]
-        self.group = DecodeGroup(self.env, network, exchange, model, self.engines)
+        self.group = DecodeGroup(self.env, network, exchange, model, GPUS["h200"], self.engines)
         self.ended: dict[int, float] = {}
         self.turns: dict[int, Turn] = {}
         self.group.loader = SimpleNamespace(decoded=lambda *_: None)  # type: ignore[assignment]
