@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from dualpath_lab import models, theory, workload
-from dualpath_lab.cli import advising, reproduction, sweeping
+from dualpath_lab.cli import advising, calibrating, reproduction, sweeping
 from dualpath_lab.cli.arguments import names, new_file, port, print_json, tokens
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.lane_scenario import LaneScenario
@@ -71,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     advice = _command(commands, "advise", advising.command, "would dual path pay, at which P:D, and what limits it (minutes)")
     _add_scenario(advice)
     advising.add_arguments(advice)
+
+    fitted = _command(commands, "calibrate", calibrating.command, "fit your hardware to your own measurements of TTFT and TPOT")
+    calibrating.add_arguments(fitted)
+    _add_scenario(fitted)
 
     model = _command(commands, "model", _model, "KV-cache and FLOPs of a model")
     model.add_argument("model", metavar="MODEL", help="preset or path of a config.json")

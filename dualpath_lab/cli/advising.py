@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dualpath_lab.cli.arguments import count, names, new_file, print_json, processes
-from dualpath_lab.scenario import ScenarioError, load_scenario
+from dualpath_lab.cli.arguments import count, names, new_file, print_json, processes, whole_file
+from dualpath_lab.scenario import load_scenario
 
 if TYPE_CHECKING:
     from dualpath_lab.studies.advise import Advice
@@ -43,7 +43,7 @@ def command(options: argparse.Namespace) -> None:
     if progress:
         print("\r\033[K", end="", file=sys.stderr)
     if options.report:
-        _write(advice, options.report)
+        whole_file(options.report, _text(advice, options.report.suffix))
     if options.json:
         print_json(as_values(advice))
     else:
@@ -57,22 +57,14 @@ def _report(text: str) -> Path:
     return path
 
 
-def _write(advice: Advice, path: Path) -> None:
-    """A file under its name is a whole one."""
+def _text(advice: Advice, suffix: str) -> str:
     from dualpath_lab.studies.advise.report import as_markdown
 
-    part = path.with_name(f"{path.name}.part")
-    try:
-        if path.suffix == ".html":
-            from dualpath_lab.dashboards.advice_report import as_html
+    if suffix == ".md":
+        return as_markdown(advice)
+    from dualpath_lab.dashboards.advice_report import as_html
 
-            part.write_text(as_html(advice), encoding="utf-8")
-        else:
-            part.write_text(as_markdown(advice), encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise ScenarioError(f"--report {str(path)!r} can't be written: {error.strerror}.") from None
+    return as_html(advice)
 
 
 def _progress(what: str, finished: int) -> None:

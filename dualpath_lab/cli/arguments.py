@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from dualpath_lab.scenario import ScenarioError
+
 
 def names(text: str) -> list[str]:
     """Names between commas."""
@@ -67,6 +69,23 @@ def new_file(text: str) -> Path:
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"{text!r} is not a file in a folder that is there and can be written to")
     return path
+
+
+def whole_file(path: Path, text: str) -> None:
+    """Write a file that is whole under its name, or not there.
+
+    Raises
+    ------
+    ScenarioError
+        If it can't be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise ScenarioError(f"{str(path)!r} can't be written: {error.strerror}.") from None
 
 
 def print_json(values: Any) -> None:
