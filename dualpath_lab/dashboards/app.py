@@ -8,6 +8,7 @@ from typing import Any
 import panel as pn
 
 from dualpath_lab.dashboards.anatomy import anatomy_page
+from dualpath_lab.dashboards.dragging import let_the_pointer_rest
 from dualpath_lab.dashboards.explore import explore_page
 from dualpath_lab.dashboards.lanes import lanes_page
 from dualpath_lab.dashboards.leaving import expect_visitors_to_leave
@@ -29,6 +30,8 @@ def app() -> Any:
     """Open the page that a new session asks for."""
     pn.extension()
     expect_visitors_to_leave()
+    if pn.state.curdoc:
+        let_the_pointer_rest(pn.state.curdoc)
     pathname = (pn.state.location.pathname if pn.state.location else None) or "/"
     return _OPEN[page_asked_for(pathname, pn.state.session_args)]()
 

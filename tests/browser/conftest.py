@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
 
 expect.set_options(timeout=20_000)
 
@@ -117,15 +117,28 @@ class Watched:
         self.page.goto(url)
         self.page.wait_for_function(f"() => ({CURVES})() !== null && document.readyState === 'complete'")
         self.page.locator(".side-b").wait_for()
+        self.settled()
         return self
+
+    def settled(self) -> None:
+        """Wait until everything on the page has been drawn once."""
+        self.page.wait_for_function("() => Bokeh.documents.length && Bokeh.documents.every(document => document.is_idle)")
 
     def curves(self) -> dict[str, Any]:
         """Length, last time and mean of some curves, as the browser has them."""
         return dict(self.page.evaluate(CURVES))
 
-    def grown_beyond(self, seconds: float, timeout_s: float = 30.0) -> None:
+    def grown_beyond(self, seconds: float) -> None:
         """Wait until the curves reach a simulated time."""
-        self.page.wait_for_function(f"end => ({CURVES})().end > end", arg=seconds, timeout=1000 * timeout_s)
+        self.page.wait_for_function(f"end => ({CURVES})().end > end", arg=seconds, timeout=60_000)
+
+    def begun_anew(self, before_s: float) -> None:
+        """Wait until the curves end before a simulated time."""
+        self.page.wait_for_function(f"end => ({CURVES})().end < end", arg=before_s)
+
+    def painted(self, figure: Locator) -> None:
+        """Wait until there is something to see in a Bokeh figure."""
+        self.page.wait_for_function(f"canvas => ({COLOURS})(canvas) > 3", arg=figure.locator("canvas").first.element_handle())
 
     def slide(self, label: str, key: str, times: int = 1) -> None:
         """Move a slider by keyboard."""
@@ -134,6 +147,10 @@ class Watched:
             handle.press(key)
 
 
+COLOURS = """canvas => {
+  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer
+  return new Set(new Uint32Array(pixels)).size
+}"""
 CURVES = """() => {
   for (const document of Bokeh.documents)
     for (const model of document._all_models.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -21,6 +23,10 @@ STICKING_OUT = """(root) => {
   const boxes = [...svg.querySelectorAll("text, rect.tile, path.box")].map(part => part.getBoundingClientRect())
   return boxes.filter(box => box.left < frame.left - 1 || box.right > frame.right + 1 || box.bottom > frame.bottom + 1).length
 }"""
+DRAWN_TO_SIZE = """(root) => {
+  const svg = root.querySelector("svg")
+  return Math.abs(svg.viewBox.baseVal.width - svg.getBoundingClientRect().width) < 4
+}"""
 OVERLAPPING = """(root) => {
   const texts = [...root.querySelectorAll("svg text")].filter(text => text.textContent)
   const boxes = texts.map(text => text.getBoundingClientRect())
@@ -30,6 +36,11 @@ OVERLAPPING = """(root) => {
     .map(([, , at, after]) => `${texts[at].textContent} | ${texts[after].textContent}`)
 }"""
 OFFSETS = "(root) => [...root.querySelectorAll('.dash')].map(line => line.style.strokeDashoffset).join()"
+STANDING_STILL = f"""(root) => {{
+  const [before, now] = [root.offsets, ({OFFSETS})(root)]
+  root.offsets = now
+  return now == before
+}}"""
 
 
 def side(watched: Watched, label: str) -> Locator:
@@ -38,10 +49,15 @@ def side(watched: Watched, label: str) -> Locator:
     return picture
 
 
-def colour(picture: Locator, role: str) -> float:
-    """Lightness, 0 to 1, of the storage NICs of a role that read; of the first one, as all are alike here."""
-    order = {"prefill": 0, "decode": -1}[role]
-    return float(picture.locator(".snic.rx .body").nth(order).evaluate(LIGHTNESS))
+def said(svg: Locator) -> str:
+    """The picture in words."""
+    return svg.get_attribute("aria-label") or ""
+
+
+def has_lightness(picture: Locator, role: str, condition: str) -> None:
+    """Wait until the lightness, 0 to 1, of the storage NICs of a role that read is so; of the first one, as all are alike here."""
+    line = picture.locator(".snic.rx .body").nth({"prefill": 0, "decode": -1}[role])
+    picture.page.wait_for_function(f"line => ({LIGHTNESS})(line) {condition}", arg=line.element_handle())
 
 
 def test_it_shows_every_node_and_the_wall(lab: str, watched: Watched) -> None:
@@ -50,36 +66,32 @@ def test_it_shows_every_node_and_the_wall(lab: str, watched: Watched) -> None:
     for picture in (basic, dualpath):
         expect(picture.locator(".node.prefill")).to_have_count(1)
         expect(picture.locator(".node.decode")).to_have_count(2)
-    assert colour(basic, "prefill") < 0.3, "full"
-    assert colour(basic, "decode") > 0.8, "idle"
-    assert colour(dualpath, "decode") < 0.8
-    assert "1 prefill node at 100 % and of 2 decode nodes at 0 %" in (basic.locator("svg").get_attribute("aria-label") or "")
+    has_lightness(basic, "prefill", "< 0.3")
+    has_lightness(basic, "decode", "> 0.8")
+    has_lightness(dualpath, "decode", "< 0.8")
+    said = re.compile("1 prefill node at 100 % and of 2 decode nodes at 0 %")
+    expect(basic.locator("svg")).to_have_attribute("aria-label", said)
 
 
 def test_it_follows_the_run_and_stands_still_with_it(lab: str, watched: Watched) -> None:
     page = watched.open(lab).page
     picture = side(watched, "B")
-    said = picture.locator("svg").get_attribute("aria-label")
+    svg = picture.locator("svg")
     moved = picture.evaluate(OFFSETS)
-    watched.grown_beyond(watched.curves()["end"] + 5)
-    assert picture.locator("svg").get_attribute("aria-label") != said
-    assert picture.evaluate(OFFSETS) != moved
+    expect(svg).not_to_have_attribute("aria-label", said(svg))
+    page.wait_for_function(f"([root, moved]) => ({OFFSETS})(root) != moved", arg=[picture.element_handle(), moved])
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("button", name="Play").wait_for()
-    page.wait_for_timeout(300)
-    still = picture.evaluate(OFFSETS)
-    page.wait_for_timeout(500)
-    assert picture.evaluate(OFFSETS) == still
+    page.wait_for_function(STANDING_STILL, arg=picture.element_handle(), polling=500)
 
 
 def test_who_asks_for_less_motion_gets_none(lab: str, watched: Watched) -> None:
     watched.page.emulate_media(reduced_motion="reduce")
     watched.open(lab)
     picture = side(watched, "A")
-    said = picture.locator("svg").get_attribute("aria-label")
-    watched.grown_beyond(watched.curves()["end"] + 5)
+    svg = picture.locator("svg")
+    expect(svg).not_to_have_attribute("aria-label", said(svg))
     assert set(picture.evaluate(OFFSETS)) <= {","}
-    assert picture.locator("svg").get_attribute("aria-label") != said
 
 
 def test_pointing_and_keys_tell_the_numbers(lab: str, watched: Watched) -> None:
@@ -109,10 +121,11 @@ def test_nothing_sticks_out_or_covers_another_text(lab: str, watched: Watched, n
     page.get_by_role("button", name="Play").wait_for()
     for width in (1280, 420):
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(700)
+        pictures = [side(watched, label) for label in "AB"]
+        for picture in pictures:
+            page.wait_for_function(DRAWN_TO_SIZE, arg=picture.element_handle())
         boxes = []
-        for label in "AB":
-            picture = side(watched, label)
+        for picture in pictures:
             expect(picture.locator(".node")).to_have_count(sum(nodes))
             assert picture.evaluate(STICKING_OUT) == 0
             assert picture.evaluate(OVERLAPPING) == []

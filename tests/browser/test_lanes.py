@@ -26,6 +26,7 @@ def open_lanes(watched: Watched, url: str) -> None:
     watched.page.goto(url)
     watched.page.locator(".side-b").wait_for()
     watched.page.wait_for_function(PICTURE)
+    watched.settled()
 
 
 def picture(watched: Watched) -> list[dict[str, Any]]:
@@ -44,11 +45,7 @@ def test_it_opens_with_both_ports_on_the_wire(lab: str, watched: Watched) -> Non
     expect(watched.page.locator(".side-a")).to_contain_text("1.00×")
     figures = watched.page.locator(".bk-Figure")
     assert figures.count() == 3
-    canvas = figures.first.locator("canvas").first
-    colours = canvas.evaluate(
-        "(canvas) => new Set(new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size"
-    )
-    assert colours > 3, "something is painted"
+    watched.painted(figures.first)
 
 
 def test_a_fifo_slows_the_bursts_down(lab: str, watched: Watched) -> None:
@@ -61,15 +58,17 @@ def test_a_fifo_slows_the_bursts_down(lab: str, watched: Watched) -> None:
     expect(watched.page.locator(".side-a")).to_contain_text("A fifo")
 
 
-def test_a_drag_in_a_plot_zooms_to_single_packets(lab: str, watched: Watched) -> None:
+@pytest.mark.parametrize("rest_ms", [0, 500])
+def test_a_drag_in_a_plot_zooms_to_single_packets(lab: str, watched: Watched, rest_ms: int) -> None:
+    """However long the pointer rests between the press and the first move."""
     open_lanes(watched, f"{lab}lanes?width_us=200")
     before = picture(watched)
-    box = watched.page.locator(".bk-Figure").first.bounding_box()
-    assert box is not None
-    watched.page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 50)
-    watched.page.mouse.down()
-    watched.page.mouse.move(box["x"] + 0.52 * box["width"], box["y"] + 60, steps=4)
-    watched.page.mouse.up()
+    plot, mouse = watched.page.locator(".bk-Figure").first, watched.page.mouse
+    plot.hover(position={"x": 470, "y": 50})
+    mouse.down()
+    watched.page.wait_for_timeout(rest_ms)
+    plot.hover(position={"x": 490, "y": 60})
+    mouse.up()
     watched.page.wait_for_function(f"() => ({PICTURE})()?.every(side => side.spans == side.packets)")
     assert picture(watched)[0]["packets"] < before[0]["packets"] / 10
     watched.page.wait_for_function("() => !location.search.includes('width_us=200&')")
