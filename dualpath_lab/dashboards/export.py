@@ -26,7 +26,11 @@ KINDS = {
 }
 """Ending of a file -> what it is called in the menu, and its icon."""
 PICTURES = ("png", "svg")
-_MENU = {"components": {"MuiMenu": {"styleOverrides": {"paper": {"backgroundColor": "var(--mui-palette-background-paper, #fff)"}}}}}
+_MENU = {
+    "light": {"palette": {"background": {"paper": "#ffffff"}, "text": {"primary": "#222222"}}},
+    "dark": {"palette": {"background": {"paper": "#2b363d"}, "text": {"primary": "#ffffff"}}},
+}
+"""The menu drops out of the header, whose colours it would have otherwise."""
 _MIME = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet", "html": "text/html"}
 
 

@@ -73,9 +73,9 @@ def as_item(plots: Sequence[Plotted]) -> Any:
 def _copied(figures: list[Any]) -> list[Any]:
     """All at once, so that what they share they go on sharing; what a copy is told, the server is not."""
     copies: list[Any] = Deserializer().deserialize(Serializer().serialize(figures))
-    for figure in copies:
-        for model in figure.references():
-            model.update(subscribed_events=set(), js_event_callbacks={})
+    for model in set().union(*(figure.references() for figure in copies)):
+        if model.subscribed_events:
+            model.subscribed_events = set()
     return copies
 
 
@@ -83,7 +83,7 @@ def _put_on_white(figure: Any) -> None:
     figure.update(background_fill_color="white", border_fill_color="white", background_fill_alpha=1, border_fill_alpha=1)
     for axis in figure.axis:
         axis.update(axis_label_text_color=INK, major_label_text_color=INK, axis_line_color=STRUCTURE, major_tick_line_color=STRUCTURE)
-        axis.update(minor_tick_line_color=None)
+        axis.update(minor_tick_line_color=None, axis_label_text_font_style="normal", axis_label_text_font=FONT, major_label_text_font=FONT)
     for grid in figure.grid:
         if grid.grid_line_color is not None:
             grid.grid_line_color = GRID
