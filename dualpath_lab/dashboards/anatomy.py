@@ -11,10 +11,12 @@ import panel_material_ui as pmui
 
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.dashboards.anatomy_cards import ANATOMY_CSS, seen_table, turn_card
+from dualpath_lab.dashboards.anatomy_export import turn_plots, turn_table, turn_words
 from dualpath_lab.dashboards.anatomy_state import NUMBER, RUNNING, AnatomyState
 from dualpath_lab.dashboards.anatomy_views import AnatomyViews
 from dualpath_lab.dashboards.cards import notice
 from dualpath_lab.dashboards.controls import Controls, title
+from dualpath_lab.dashboards.export import Export
 from dualpath_lab.dashboards.shell import build, keep_in_link, together
 from dualpath_lab.dashboards.style import CSS
 from dualpath_lab.dashboards.viewport import Viewport
@@ -57,7 +59,14 @@ class AnatomyLab:
             margin=(10, 16),
         )
         self._viewport = Viewport()
-        self.root = build("anatomy", self._sidebar(), self._main())
+        export = Export(
+            "anatomy",
+            lambda: turn_words(state),
+            lambda: turn_table(self.turns),
+            lambda: turn_plots(self.turns, self.turn, self.views),
+            self._say,
+        )
+        self.root = build("anatomy", self._sidebar(), self._main(), export)
         self._viewport.param.watch(lambda _: pn.state.onload(self._fold), "narrow")  # what is changed before the page is loaded gets lost
         self.views.scale(state.scale)
         state.param.watch(self._changed, list(RUNNING))

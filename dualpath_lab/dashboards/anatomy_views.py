@@ -64,6 +64,11 @@ class AnatomyViews:
         self.everyone = _column(self._headings["everyone"], self._scatter)
         self.stages, self.links, self.forwards = (_column(self._headings[name], _pane(plotted)) for name, plotted in self._figures.items())
 
+    @property
+    def figures(self) -> list[Any]:
+        """All turns, and the stages, links and forwards of one."""
+        return [self._scatter.object, *self._figures.values()]
+
     def scale(self, scale: str) -> None:
         """Draw all turns on a logarithmic axis or on a linear one."""
         self._scatter.object = self._scatter_figure(scale)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from io import StringIO
 from math import isnan, nan
 from typing import Any
 
+import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 from panel.io.callbacks import PeriodicCallback
 
 from dualpath_lab.dashboards.cards import notice
 from dualpath_lab.dashboards.explore_curves import ExploreCurves
+from dualpath_lab.dashboards.explore_export import explore_plots, explore_words
 from dualpath_lab.dashboards.explore_plan import Cell, Plan, make_plan, region_text
 from dualpath_lab.dashboards.explore_sidebar import ExploreSidebar
 from dualpath_lab.dashboards.explore_state import ExploreState
 from dualpath_lab.dashboards.explore_text import progress, readout, spoken, written
+from dualpath_lab.dashboards.export import Export
 from dualpath_lab.dashboards.heat_map import GRADIENT, HeatMap, heat_grid
 from dualpath_lab.dashboards.jobs import Batch, Jobs, shared
+from dualpath_lab.dashboards.prints import Plotted
 from dualpath_lab.dashboards.shell import PAIR, build, href, keep_in_link, together
 from dualpath_lab.dashboards.style import CSS
 from dualpath_lab.dashboards.viewport import Viewport
@@ -52,10 +55,8 @@ class ExploreLab:
         self._heading, self._legend, self._readout, self._status, self._notice = (_html() for _ in range(5))
         self._bar = pmui.LinearProgress(value=0, sizing_mode="stretch_width", margin=(10, 8), variant="determinate")
         self._button = pmui.Button(label="Cancel", icon="close", variant="outlined", size="small", margin=4, width=130)
-        self._csv = pmui.FileDownload(callback=self.csv, filename="explore.csv", label="CSV", size="small", margin=4, width=130)
-        self._csv.variant = "outlined"  # as an argument it clashes with a default of the widget's own
         self._viewport = Viewport()
-        self.root = build("explore", self.sidebar.root, self._main())
+        self.root = build("explore", self.sidebar.root, self._main(), self._export())
         self._button.on_click(lambda _: self._cancel() if self._running else self._start("Running the rest."))
         self._viewport.param.watch(lambda _: pn.state.onload(self._fold), "narrow")  # what is changed before the page is loaded gets lost
         self.heat.param.watch(lambda _: self._show_readout(), "picked")
@@ -80,10 +81,10 @@ class ExploreLab:
         if self.batch:
             self.batch.cancel()
 
-    def csv(self) -> StringIO:
-        """The cells as a file."""
+    def table(self) -> pd.DataFrame:
+        """The cells as a table."""
         assert self.plan is not None  # there is one from the beginning
-        return StringIO(self.plan.table(self.rows).to_csv(index=False))
+        return self.plan.table(self.rows)
 
     @property
     def _running(self) -> bool:
@@ -203,9 +204,16 @@ class ExploreLab:
     def _say(self, text: str, kind: str = "info") -> None:
         self._notice.object = notice(text, kind)
 
+    def _export(self) -> Export:
+        def plots() -> list[Plotted]:
+            assert self.plan is not None  # there is one from the beginning
+            return explore_plots(self.plan, self.heat.grid, self.curves)
+
+        return Export("explore", lambda: explore_words(self.state), self.table, plots, self._say)
+
     def _main(self) -> Any:
         self._status.param.update(min_width=260, styles={"flex": "1 1 260px"}, sizing_mode=None)
-        run = pn.FlexBox(self._button, self._csv, self._status, align_items="center", sizing_mode="stretch_width", margin=0)
+        run = pn.FlexBox(self._button, self._status, align_items="center", sizing_mode="stretch_width", margin=0)
         wide = {"sizing_mode": "stretch_width", "margin": 0}
         left = pn.Column(self._heading, self.heat, self._legend, self._readout, **wide)
         return pn.Column(

@@ -45,21 +45,21 @@ class ExploreCurves:
         self._no_gain.visible = no_gain
         keys = [
             f'<span class="key mark"><span style="color:{colour}">{sign}</span> {escape(name)}</span>'
-            for name, (colour, _, sign) in zip(rows, _looks(len(rows)), strict=True)
+            for name, (colour, _, sign) in zip(rows, looks(len(rows)), strict=True)
         ]
         self._key.object = f'<div class="heading">{"".join(reversed(keys))}</div>'
 
     def show(self, values: Sequence[Sequence[float]], says: Sequence[Sequence[str]]) -> None:
         """Draw rows of values, NaN where there is none, and what is said about each."""
-        looks = _looks(len(values))
+        row_looks = looks(len(values))
         self.lines.data = {
             "xs": [list(range(len(row))) for row in values],
             "ys": [list(row) for row in values],
-            "colour": [colour for colour, _, _ in looks],
+            "colour": [colour for colour, _, _ in row_looks],
         }
         points = [
             (column, value, colour, marker, says[row][column])
-            for row, (colour, marker, _) in enumerate(looks)
+            for row, (colour, marker, _) in enumerate(row_looks)
             for column, value in enumerate(values[row])
             if not isnan(value)
         ]
@@ -93,7 +93,7 @@ class ExploreCurves:
         return plotted
 
 
-def _looks(rows: int) -> list[tuple[str, str, str]]:
+def looks(rows: int) -> list[tuple[str, str, str]]:
     """Colour, marker and sign of each row; the colours go from dark to light."""
     shades = [SHADES[round(place * (len(SHADES) - 1) / max(rows - 1, 1))] for place in range(rows)]
     return [(shade, *MARKERS[place % len(MARKERS)]) for place, shade in enumerate(shades)]

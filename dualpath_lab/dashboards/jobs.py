@@ -1,40 +1,33 @@
-"""Runs in processes that all visitors of a server share: first come first served, each scenario once, and what is done is kept."""
+"""Runs in processes that all visitors of a server share: first come first served, each task once, and what is done is kept."""
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
 import os
-import signal
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
-from multiprocessing.connection import Connection
-from typing import Any
 
-from dualpath_lab.core.simulation import Simulation
+from dualpath_lab.dashboards.job_process import Worker
+from dualpath_lab.dashboards.job_tasks import ScenarioTask, Task
 from dualpath_lab.scenario import Scenario
-from dualpath_lab.studies.sweep.plan import as_json, key_of
-from dualpath_lab.studies.sweep.rows import DONE, Row, failed, run_row
+from dualpath_lab.studies.sweep.rows import DONE, Row, failed
 
 MOST_PROCESSES = 2
 """Unless asked for more; a page has to be served besides."""
 KEPT_ROWS = 4096
 """Results that are kept, a few kB each; the ones that were asked for longest ago go first."""
-_LOOK_S = 0.05
-"""How often it is looked whether a run is still wanted."""
-_NICENESS = 5
-"""Of the processes, so that pages, and a browser on the same machine, come first."""
 
 
 @dataclass(eq=False)
 class _Job:
-    key: str
-    scenario: Scenario
+    task: Task
     batches: list[Batch] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        return self.task.key
 
 
 class Batch:
@@ -43,20 +36,20 @@ class Batch:
     Attributes
     ----------
     total : int
-        Scenarios in it.
+        Tasks in it.
     """
 
-    def __init__(self, jobs: Jobs, scenarios: dict[str, Scenario]) -> None:
-        self.total = len(scenarios)
+    def __init__(self, jobs: Jobs, tasks: dict[str, Task]) -> None:
+        self.total = len(tasks)
         self._jobs = jobs
-        self._missing = dict(scenarios)
+        self._missing = dict(tasks)
         self._news: dict[str, Row] = {}
         self._spent_s = 0.0
-        self._spent_agents = 0
+        self._spent_work = 0.0
 
     @property
     def done(self) -> int:
-        """Scenarios that need nothing more."""
+        """Tasks that need nothing more."""
         return self.total - len(self._missing)
 
     @property
@@ -65,7 +58,7 @@ class Batch:
         return not self._missing
 
     def poll(self) -> dict[str, Row]:
-        """Rows that came since it was last asked, by the scenarios' keys."""
+        """Rows that came since it was last asked, by the tasks' keys."""
         with self._jobs.lock:
             news, self._news = self._news, {}
         return news
@@ -79,18 +72,18 @@ class Batch:
         return self._jobs.ahead_of(self, self._missing)
 
     def left_s(self) -> float | None:
-        """Wall time until it is done, by what an agent has taken so far; None before anything is known."""
+        """Wall time until it is done, by what its work has taken so far; None before anything is known."""
         with self._jobs.lock:
-            agents = sum(scenario.workload.agents for scenario in self._missing.values())
-            return agents * self._spent_s / self._spent_agents / self._jobs.processes if self._spent_agents else None
+            work = sum(task.work for task in self._missing.values())
+            return work * self._spent_s / self._spent_work / self._jobs.processes if self._spent_work else None
 
-    def take(self, row: Row, agents: int = 0) -> None:
-        """Take in a row; with ``agents`` it was run for this batch."""
+    def take(self, row: Row, work: float = 0.0) -> None:
+        """Take in a row; with ``work`` it was run for this batch."""
         self._news[row["key"]] = row
         del self._missing[row["key"]]
-        if agents and row["status"] == DONE:
+        if work and row["status"] == DONE:
             self._spent_s += row["wall_s"]
-            self._spent_agents += agents
+            self._spent_work += work
 
     def give_up(self) -> None:
         """Let go of what is missing."""
@@ -129,15 +122,19 @@ class Jobs:
 
     def submit(self, scenarios: Iterable[Scenario]) -> Batch:
         """Queue scenarios, in order; equal ones run once, also those of different batches."""
-        wanted = {key_of(scenario): scenario for scenario in scenarios}
+        return self.submit_tasks(map(ScenarioTask, scenarios))
+
+    def submit_tasks(self, tasks: Iterable[Task]) -> Batch:
+        """Queue tasks of any kind, in the same way."""
+        wanted = {task.key: task for task in tasks}
         batch = Batch(self, wanted)
         with self.lock:
-            for key, scenario in wanted.items():
+            for key, task in wanted.items():
                 if key in self._kept:
                     self._kept.move_to_end(key)
                     batch.take(self._kept[key])
                     continue
-                job = self._running.get(key) or self._queue.setdefault(key, _Job(key, scenario))
+                job = self._running.get(key) or self._queue.setdefault(key, _Job(task))
                 job.batches.append(batch)
             self._start_threads()
             self.lock.notify_all()
@@ -153,7 +150,7 @@ class Jobs:
             for key in [key for key, job in self._queue.items() if not job.batches]:
                 del self._queue[key]
 
-    def ahead_of(self, batch: Batch, missing: dict[str, Scenario]) -> int:
+    def ahead_of(self, batch: Batch, missing: dict[str, Task]) -> int:
         """How many runs of others come before the first of a batch."""
         with self.lock:
             if not missing or any(key in missing for key in self._running):
@@ -180,14 +177,14 @@ class Jobs:
                 thread.start()
 
     def _work_off(self) -> None:
-        worker: _Worker | None = None
+        worker: Worker | None = None
         while job := self._next():
             try:
-                worker = worker or _Worker()
-                row = worker.run(job)
+                worker = worker or Worker()
+                row = worker.run(job.task, lambda: bool(job.batches))
             except (EOFError, OSError):
                 worker = None
-                row = {"key": job.key, "scenario": as_json(job.scenario)} | failed("The process that ran it came to an end before it did.")
+                row = {"key": job.key} | failed("The process that ran it came to an end before it did.")
             self._settle(job, row)
         if worker:
             worker.close()
@@ -213,68 +210,11 @@ class Jobs:
                     self.lock.notify_all()
                 return
             for batch in job.batches:
-                batch.take(row, job.scenario.workload.agents)
+                batch.take(row, job.task.work)
             if row["status"] == DONE:
                 self._kept[job.key] = row
                 if len(self._kept) > self._kept_at_most:
                     self._kept.popitem(last=False)
-
-
-class _Worker:
-    """A process that runs one scenario at a time, seen from the server."""
-
-    def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        self._process.start()
-        theirs.close()
-
-    def run(self, job: _Job) -> Row | None:
-        """Wait for a job's row; None if nobody wants it any more."""
-        self._connection.send((job.scenario, job.key))
-        stopping = False
-        while not self._connection.poll(_LOOK_S):
-            if not job.batches and not stopping:
-                stopping = True
-                self._connection.send(None)
-        row: Row | None = self._connection.recv()
-        return row
-
-    def close(self) -> None:
-        self._connection.close()
-        self._process.join()
-        self._process.close()
-
-
-class _Stopped(BaseException):
-    """Nobody wants the run any more; no error, so that nothing takes it for one."""
-
-
-def _serve(connection: Connection[Any, Any]) -> None:
-    """What a process does until the server's end of the connection is closed: it answers a scenario with a row, and None by stopping."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
-    gc.disable()  # a run leaves no reference cycles, and looking for them takes time
-
-    def look(_: Simulation) -> None:
-        if connection.poll():
-            connection.recv()
-            raise _Stopped
-
-    with suppress(EOFError, OSError):
-        while True:
-            asked = connection.recv()
-            if asked is None:  # came too late to stop anything
-                continue
-            try:
-                scenario, key = asked
-                row = run_row(scenario, key, look)
-            except _Stopped:
-                row = None
-            connection.send(row)
-            gc.collect()
 
 
 @cache

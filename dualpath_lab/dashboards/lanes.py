@@ -11,7 +11,9 @@ from bokeh.events import DoubleTap, RangesUpdate
 
 from dualpath_lab.dashboards.cards import notice
 from dualpath_lab.dashboards.controls import Controls, title
+from dualpath_lab.dashboards.export import Export
 from dualpath_lab.dashboards.lane_cards import lane_card
+from dualpath_lab.dashboards.lane_export import lane_plots, lane_words, packet_table
 from dualpath_lab.dashboards.lane_state import NARROWEST_US, RUNNING, LaneState
 from dualpath_lab.dashboards.lane_views import LaneViews
 from dualpath_lab.dashboards.shell import PAIR, build, keep_in_link, together
@@ -53,7 +55,14 @@ class LaneLab:
             size="small",
         )
         self._viewport = Viewport()
-        self.root = build("lanes", self._sidebar(), self._main())
+        export = Export(
+            "lanes",
+            lambda: lane_words(state),
+            lambda: packet_table(self.results, state.start_us, state.start_us + state.width_us),
+            lambda: lane_plots(self.results, self.views),
+            self._say,
+        )
+        self.root = build("lanes", self._sidebar(), self._main(), export)
         self._width.param.watch(lambda event: state.param.update(width_us=event.new), "value_throttled")
         self._viewport.param.watch(lambda _: pn.state.onload(self._fold), "narrow")  # what is changed before the page is loaded gets lost
         for plotted in self.views.figures:

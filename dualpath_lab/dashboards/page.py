@@ -11,7 +11,9 @@ from dualpath_lab.dashboards import cards
 from dualpath_lab.dashboards.cluster_frame import cluster_frame
 from dualpath_lab.dashboards.cluster_view import ClusterView
 from dualpath_lab.dashboards.curves import Curves
+from dualpath_lab.dashboards.export import Export
 from dualpath_lab.dashboards.keyboard import Keyboard
+from dualpath_lab.dashboards.live_export import race_plots, race_table, race_words
 from dualpath_lab.dashboards.player import FRAME_S, Player
 from dualpath_lab.dashboards.race import Race
 from dualpath_lab.dashboards.seen import Seen
@@ -224,7 +226,14 @@ class LivePage:
         both = pn.Column(*sides, sizing_mode="stretch_width", margin=0, stylesheets=[PAIR])
         unseen = pn.Row(self._viewport, self._keyboard, margin=0)
         main = pn.Column(self.transport.root, both, self.curves.root, unseen, sizing_mode="stretch_width", margin=(6, 16, 12, 16))
-        return build("", self.sidebar.root, main)
+        export = Export(
+            "live",
+            lambda: race_words(self.state),
+            lambda: race_table(self.player.race),
+            lambda: race_plots(self.player.race, self.curves),
+            self._say,
+        )
+        return build("", self.sidebar.root, main, export)
 
 
 def open_page() -> Any:

@@ -17,9 +17,12 @@ from bokeh.models.renderers import GlyphRenderer
 import dualpath_lab
 from dualpath_lab.dashboards.cards import notice
 from dualpath_lab.dashboards.controls import Controls, title
+from dualpath_lab.dashboards.export import Export
 from dualpath_lab.dashboards.linked import LinkedState
 from dualpath_lab.dashboards.marks import INK
 from dualpath_lab.dashboards.paper_figures import FIGURES
+from dualpath_lab.dashboards.paper_rows import row_table
+from dualpath_lab.dashboards.prints import Plotted
 from dualpath_lab.dashboards.shell import PAIR, build, keep_in_link, together
 from dualpath_lab.dashboards.style import CSS
 from dualpath_lab.dashboards.viewport import Viewport
@@ -68,7 +71,8 @@ class PaperLab:
         self._figures = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[PAIR])
         table = pn.pane.HTML(table_html(results), sizing_mode="stretch_width", margin=(8, 0), stylesheets=[CSS, _TABLE])
         main = pn.Column(self._notice, self._figures, table, self._viewport, sizing_mode="stretch_width", margin=(10, 16, 12, 16))
-        self.root = build("paper", self._sidebar(), main)
+        export = Export("paper", self._words, lambda: row_table(self.results), self._plots, self._say)
+        self.root = build("paper", self._sidebar(), main, export)
         self._viewport.param.watch(lambda _: pn.state.onload(self._fold), "narrow")  # what is changed before the page is loaded gets lost
         state.param.watch(self._show, "figure")
         self._show()
@@ -85,6 +89,15 @@ class PaperLab:
             )
             if self._viewport.narrow:
                 self.root.sidebar_open = False
+
+    def _plots(self) -> list[Plotted]:
+        return [Plotted(pane.name, pane[1].object) for pane in self._figures.objects]
+
+    def _words(self) -> list[str]:
+        return [self.state.figure, f"seeds {' '.join(map(str, self.results.seeds))}"]
+
+    def _say(self, text: str, kind: str = "info") -> None:
+        self._notice.object = notice(text, kind)
 
     def _fold(self) -> None:
         """The controls start as a closed drawer where they would cover the page."""
@@ -130,7 +143,9 @@ def figure_pane(name: str, element: hv.Overlay) -> Any:
         stylesheets=[_WORDS],
     )
     plot = pn.pane.Bokeh(drawn, sizing_mode="stretch_width", height=_HEIGHT, margin=0)
-    return pn.Column(words, plot, sizing_mode="stretch_width", min_height=_HEIGHT + 90, styles=_SHEET, margin=(0, 0, 6, 0))
+    return pn.Column(
+        words, plot, name=figure.title, sizing_mode="stretch_width", min_height=_HEIGHT + 90, styles=_SHEET, margin=(0, 0, 6, 0)
+    )
 
 
 def table_html(results: Results) -> str:

@@ -14,6 +14,7 @@ from panel_material_ui.template.base import Page
 from dualpath_lab.dashboards import tour
 from dualpath_lab.dashboards.back_forward import BackForward
 from dualpath_lab.dashboards.cards import notice
+from dualpath_lab.dashboards.export import Export
 from dualpath_lab.dashboards.linked import LinkedState
 from dualpath_lab.dashboards.style import CSS
 
@@ -40,7 +41,7 @@ def _route(pathname: str) -> str:
     return pathname.removesuffix("/ws").rsplit("/", 1)[-1]
 
 
-def build(here: str, sidebar: list[Any], main: Any) -> Page:
+def build(here: str, sidebar: list[Any], main: Any, export: Export) -> Page:
     """Put a page together; ``here`` is its name."""
     pathname = (pn.state.location.pathname if pn.state.location else None) or "/"
     links = [
@@ -53,7 +54,7 @@ def build(here: str, sidebar: list[Any], main: Any) -> Page:
     return Page(
         title="DualPath Lab",
         site_url="",
-        header=[pn.pane.HTML(nav, margin=(0, 0, 0, 16), stylesheets=[_NAV, _WIDE])],
+        header=[pn.pane.HTML(nav, margin=(0, 0, 0, 16), stylesheets=[_NAV, _WIDE]), export.root],
         sidebar=sidebar,
         sidebar_width=310,
         main=[folded, *_tour(pathname), main],

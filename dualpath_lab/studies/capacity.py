@@ -9,6 +9,7 @@ import numpy as np
 
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.scenario import Scenario, ScenarioError
+from dualpath_lab.studies.run import Progress
 
 WINDOW_S = 150.0
 """Published: latencies are means over this long."""
@@ -53,7 +54,7 @@ class OnlineRun:
     turns: int
 
 
-def serve_online(scenario: Scenario, arrival_rate: float) -> OnlineRun:
+def serve_online(scenario: Scenario, arrival_rate: float, progress: Progress | None = None) -> OnlineRun:
     """Let agents arrive until TTFT passes the objective or is steady.
 
     Parameters
@@ -62,6 +63,8 @@ def serve_online(scenario: Scenario, arrival_rate: float) -> OnlineRun:
         Its number of agents and horizon are replaced by what the rate needs.
     arrival_rate : float
         Agents/s.
+    progress : callable, optional
+        Called with the running simulation from time to time.
 
     Raises
     ------
@@ -75,6 +78,8 @@ def serve_online(scenario: Scenario, arrival_rate: float) -> OnlineRun:
     ttft, tpot, steady = 0.0, 0.0, False
     while not (simulation.finished or steady or ttft > slo.ttft_s):
         simulation.advance(_STEP_S)
+        if progress:
+            progress(simulation)
         if simulation.now < WINDOW_S:
             continue
         ttft, tpot = _window(simulation, slo.ttft_s)
@@ -85,7 +90,9 @@ def serve_online(scenario: Scenario, arrival_rate: float) -> OnlineRun:
     return OnlineRun(arrival_rate, ttft, tpot, slo_met, steady, simulation.now, len(simulation.log))
 
 
-def capacity(scenario: Scenario, low: float, high: float, resolution: float = 0.05) -> tuple[float, list[OnlineRun]]:
+def capacity(
+    scenario: Scenario, low: float, high: float, resolution: float = 0.05, progress: Progress | None = None
+) -> tuple[float, list[OnlineRun]]:
     """Find the highest arrival rate that meets the objective, by bisection.
 
     Parameters
@@ -95,6 +102,8 @@ def capacity(scenario: Scenario, low: float, high: float, resolution: float = 0.
         Agents/s between which to look; nothing below ``low`` and nothing above ``high`` is tried.
     resolution : float
         Relative width at which the search stops.
+    progress : callable, optional
+        Called with the simulation that runs from time to time.
 
     Returns
     -------
@@ -112,15 +121,15 @@ def capacity(scenario: Scenario, low: float, high: float, resolution: float = 0.
         raise ScenarioError(f"low = {low}, high = {high} is not allowed: both should be above 0 and finite, and low below high.")
     if not resolution > 0:
         raise ScenarioError(f"resolution = {resolution} is not allowed: it should be above 0.")
-    runs = [serve_online(scenario, low)]
+    runs = [serve_online(scenario, low, progress)]
     if not runs[0].slo_met:
         return 0.0, runs
-    runs.append(serve_online(scenario, high))
+    runs.append(serve_online(scenario, high, progress))
     if runs[1].slo_met:
         return high, runs
     while high - low > resolution * low:
         middle = (low * high) ** 0.5
-        runs.append(serve_online(scenario, middle))
+        runs.append(serve_online(scenario, middle, progress))
         low, high = (middle, high) if runs[-1].slo_met else (low, middle)
     return low, runs
 

@@ -12,9 +12,11 @@ from dualpath_lab.core.scheduler import Scheduler
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.core.turn import Turn
 from dualpath_lab.scenario import Scenario
+from dualpath_lab.studies.run import Progress
 
 WINDOW_S = 60.0
 """Simulated time over which the need for decisions is averaged."""
+_PROGRESS_STEP_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,16 @@ class SchedulerSpeed:
         return self.needed_per_s / self.possible_per_s if self.decisions else 0.0
 
 
-def scheduler_speed(scenario: Scenario) -> SchedulerSpeed:
+def scheduler_speed(scenario: Scenario, progress: Progress | None = None) -> SchedulerSpeed:
     """Simulate a scenario to its end with a clock on its scheduler alone.
 
     The clock is a real one, and ours is Python: the decisions are the same at every call, the time that they take is not.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    progress : callable, optional
+        Called with the running simulation from time to time.
 
     Raises
     ------
@@ -57,7 +65,10 @@ def scheduler_speed(scenario: Scenario) -> SchedulerSpeed:
         If the scenario's parts don't go together.
     """
     simulation = _Timed(scenario)
-    simulation.run()
+    while not simulation.finished:
+        simulation.advance(_PROGRESS_STEP_S)
+        if progress:
+            progress(simulation)
     return SchedulerSpeed(len(simulation.placed_s), simulation.stopwatch.total_s, _busiest_per_s(simulation.placed_s))
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.scenario import Scenario
 from dualpath_lab.studies.capacity import capacity
-from dualpath_lab.studies.run import simulate
+from dualpath_lab.studies.run import Progress, simulate
 from dualpath_lab.studies.scheduler_speed import scheduler_speed
 
 Kind = Literal["run", "capacity", "start", "scheduler"]
@@ -62,8 +62,15 @@ def job(kind: Kind = "run", **changes: Any) -> Job:
     return Job(kind, tuple((key.replace("__", "."), value) for key, value in changes.items()))
 
 
-def run_job(job: Job, seed: int) -> Outcome:
+def run_job(job: Job, seed: int, progress: Progress | None = None) -> Outcome:
     """Run a job; its outcome is ready for ``json.dumps``, and its ``turns`` say how many were simulated.
+
+    Parameters
+    ----------
+    job : Job
+    seed : int
+    progress : callable, optional
+        Called with the simulation that runs from time to time.
 
     Raises
     ------
@@ -72,21 +79,23 @@ def run_job(job: Job, seed: int) -> Outcome:
     """
     scenario = job.scenario(seed)
     if job.kind == "capacity":
-        rate, runs = capacity(scenario, LOWEST_RATE, HIGHEST_RATE)
+        rate, runs = capacity(scenario, LOWEST_RATE, HIGHEST_RATE, progress=progress)
         return {"rate": rate, "turns": sum(run.turns for run in runs), "runs": [asdict(run) for run in runs]}
     if job.kind == "start":
-        return _start(scenario)
+        return _start(scenario, progress)
     if job.kind == "scheduler":
-        speed = scheduler_speed(scenario)
+        speed = scheduler_speed(scenario, progress)
         return asdict(speed) | {"possible_per_s": speed.possible_per_s, "cores": speed.cores, "turns": speed.decisions}
-    values = simulate(scenario).to_dict()
+    values = simulate(scenario, progress).to_dict()
     return {name: values[name] for name in KEY_FIGURES}
 
 
-def _start(scenario: Scenario) -> Outcome:
+def _start(scenario: Scenario, progress: Progress | None) -> Outcome:
     simulation = Simulation(scenario)
     while len(simulation.log) < START * simulation.workload.turns:
         simulation.advance(5.0)
+        if progress:
+            progress(simulation)
     groups = simulation.cluster.prefill_groups
     balance = sum(group.attention_imbalance for group in groups) / sum(group.forwards for group in groups)
     return {"attention_max_over_mean": balance, "turns": len(simulation.log)}
