@@ -13,15 +13,17 @@ import panel as pn
 import param
 from bokeh.models.annotations import Whisker
 from bokeh.models.renderers import GlyphRenderer
+from panel.io.callbacks import PeriodicCallback
 
 import dualpath_lab
 from dualpath_lab.dashboards.cards import notice
 from dualpath_lab.dashboards.controls import Controls, title
 from dualpath_lab.dashboards.export import Export
-from dualpath_lab.dashboards.linked import LinkedState
+from dualpath_lab.dashboards.jobs import Jobs, shared
 from dualpath_lab.dashboards.marks import INK
 from dualpath_lab.dashboards.paper_figures import FIGURES
 from dualpath_lab.dashboards.paper_rows import row_table
+from dualpath_lab.dashboards.paper_run import SEED, RowRun, RowState
 from dualpath_lab.dashboards.prints import Plotted
 from dualpath_lab.dashboards.shell import PAIR, build, keep_in_link, together
 from dualpath_lab.dashboards.style import CSS
@@ -30,15 +32,16 @@ from dualpath_lab.scenario import ScenarioError
 from dualpath_lab.studies.reproduce import Results, read_results
 from dualpath_lab.studies.reproduce.report import cells
 
+POLL_MS = 250
 STORED = "results.json"
 ALL = "all"
 
 
-class PaperState(LinkedState):
-    """Which figure a visitor looks at."""
+class PaperState(RowState):
+    """Which figure a visitor looks at, and which row to run."""
 
     PAGE: ClassVar[str] = "paper"
-    KEYS: ClassVar[Mapping[str, str]] = {"figure": "figure"}
+    KEYS: ClassVar[Mapping[str, str]] = {"figure": "figure", "row": "row"}
 
     figure: Any = param.Selector(
         default=ALL, objects=[ALL, *FIGURES], label="Figure", doc="One of the published figures, larger and by itself, or all of them."
@@ -62,14 +65,15 @@ def stored_results() -> Results:
 class PaperLab:
     """Everything that one session shows; ``root`` is its page."""
 
-    def __init__(self, state: PaperState, results: Results, problems: list[str]) -> None:
+    def __init__(self, state: PaperState, results: Results, problems: list[str], jobs: Jobs) -> None:
         self.state = state
         self.results = results
+        self.run = RowRun(state, results, jobs, self._take)
         self.drawn = {name: element for name, figure in FIGURES.items() if len(element := figure.draw(results))}
         self._viewport = Viewport()
         self._notice = pn.pane.HTML("", margin=(2, 0, 6, 0), sizing_mode="stretch_width", stylesheets=[CSS])
         self._figures = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[PAIR])
-        table = pn.pane.HTML(table_html(results), sizing_mode="stretch_width", margin=(8, 0), stylesheets=[CSS, _TABLE])
+        self._table = table = pn.pane.HTML(table_html(results), sizing_mode="stretch_width", margin=(8, 0), stylesheets=[CSS, _TABLE])
         main = pn.Column(self._notice, self._figures, table, self._viewport, sizing_mode="stretch_width", margin=(10, 16, 12, 16))
         export = Export("paper", self._words, lambda: row_table(self.results), self._plots, self._say)
         self.root = build("paper", self._sidebar(), main, export)
@@ -89,6 +93,14 @@ class PaperLab:
             )
             if self._viewport.narrow:
                 self.root.sidebar_open = False
+
+    def _take(self, rows: list[dict[str, Any]]) -> None:
+        """Rows that were run here stand in the place of the stored ones."""
+        fresh = iter(rows)
+        shown = [next(fresh) | {"here": True} if row["row"] == rows[0]["row"] else row for row in self.results.rows]
+        known = any(row["row"] == rows[0]["row"] for row in self.results.rows)
+        self.results = self.results.model_copy(update={"rows": shown if known else [*shown, *(row | {"here": True} for row in rows)]})
+        self._table.object = table_html(self.results)
 
     def _plots(self) -> list[Plotted]:
         return [Plotted(pane.name, pane[1].object) for pane in self._figures.objects]
@@ -114,6 +126,9 @@ class PaperLab:
             title("Published figures"),
             Controls(self.state, "Acts at once.").select("figure"),
             pn.pane.HTML(about, stylesheets=[CSS], margin=(8, 16, 0, 16), sizing_mode="stretch_width"),
+            title("Run a row"),
+            Controls(self.state, "Acts once you press Run.").select("row"),
+            self.run.root,
         ]
 
 
@@ -151,8 +166,10 @@ def figure_pane(name: str, element: hv.Overlay) -> Any:
 def table_html(results: Results) -> str:
     """All rows: what is published, ours, and how far they are apart."""
     head, *body = cells(results.rows)
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in body)
-    caption = "Rows marked calibrate had a constant fitted on them; the others are predictions. Times in s."
+    marks = [' class="here"' if row.get("here") else "" for row in results.rows]
+    rows = "".join(f"<tr{mark}>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for mark, row in zip(marks, body, strict=True))
+    here = f" Rows with a bar at their left were run here, with seed {SEED}." if any(marks) else ""
+    caption = f"{here} Rows marked calibrate had a constant fitted on them; the others are predictions. Times in s.".strip()
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="Table of all rows"><table><caption>{caption}</caption><thead><tr>'
         f"{''.join(f'<th scope=col>{escape(cell)}</th>' for cell in head)}</tr></thead><tbody>{rows}</tbody></table></div>"
@@ -175,6 +192,7 @@ table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabula
 caption { text-align: left; opacity: 0.8; padding: 4px 0; }
 th, td { text-align: left; padding: 3px 12px 3px 0; border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); }
 th { font-weight: 600; }
+tr.here td:first-child { box-shadow: inset 4px 0 #009E73; padding-left: 8px; }
 td:not(:nth-child(2)), th { white-space: nowrap; }
 td:nth-child(2) { min-width: 260px; }
 """
@@ -190,6 +208,14 @@ def paper_page() -> Any:
     except ScenarioError as error:
         results = Results(version=dualpath_lab.__version__, command="", seeds=[], rows=[], jobs=[])
         problems.append(f"There are no stored results to show: {error}")
-    lab = PaperLab(state, results, problems)
+    lab = PaperLab(state, results, problems, shared())
     keep_in_link(state, lab.root)
+    polling = PeriodicCallback(callback=lab.run.poll, period=POLL_MS, background=True)
+    pn.state.onload(polling.start)
+
+    def ended(_: Any) -> None:
+        polling.stop()
+        lab.run.stop()
+
+    pn.state.on_session_destroyed(ended)
     return lab.root

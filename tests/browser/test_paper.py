@@ -36,3 +36,21 @@ def test_at_phone_width_nothing_sticks_out(lab: str, watched: Watched) -> None:
     assert watched.page.evaluate("document.documentElement.scrollWidth") == 420
     widths = watched.page.locator(".bk-Figure").evaluate_all("figures => figures.map(figure => figure.getBoundingClientRect().right)")
     assert max(widths) <= 420
+
+
+def test_a_row_is_run_from_the_page(lab: str, watched: Watched) -> None:
+    """The cheapest one, really run; ours is then the one seed's."""
+    watched.page.goto(f"{lab}paper?row=R12")
+    row = watched.page.get_by_role("row").filter(has_text="R12")
+    expect(row).to_contain_text(" to ", timeout=LOADING_MS)
+    watched.page.get_by_role("button", name="Run R12").click()
+    expect(watched.page.get_by_text("R12: run here with seed 0")).to_be_visible(timeout=120_000)
+    expect(row).to_contain_text("one seed")
+
+
+def test_a_row_is_cancelled(lab: str, watched: Watched) -> None:
+    watched.page.goto(f"{lab}paper?row=R2")
+    watched.page.get_by_role("button", name="Run R2").click(timeout=LOADING_MS)
+    watched.page.get_by_role("button", name="Cancel").click()
+    expect(watched.page.get_by_text("Cancelled; nothing has changed.")).to_be_visible()
+    expect(watched.page.get_by_role("button", name="Run R2")).to_be_visible()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from bokeh.models import GlyphRenderer
 
+from dualpath_lab.dashboards.job_tasks import ReproduceTask
+from dualpath_lab.dashboards.jobs import Batch, Jobs
 from dualpath_lab.dashboards.marks import INK
 from dualpath_lab.dashboards.paper import ALL, PaperLab, PaperState, figure_pane, stored_results, table_html
 from dualpath_lab.dashboards.paper_figures import FIGURES
@@ -20,7 +23,7 @@ def results() -> Results:
 
 @pytest.fixture(scope="module")
 def lab(results: Results) -> PaperLab:
-    return PaperLab(PaperState(), results, [])
+    return PaperLab(PaperState(), results, [], Jobs())
 
 
 def test_it_opens_with_every_figure_that_has_runs(lab: PaperLab) -> None:
@@ -37,7 +40,7 @@ def test_one_figure_can_be_had_by_itself(lab: PaperLab) -> None:
 
 def test_a_figure_without_runs_is_said(results: Results) -> None:
     """Mutant: the page is empty without a word."""
-    lab = PaperLab(PaperState(figure="ablation"), results.model_copy(update={"jobs": []}), [])
+    lab = PaperLab(PaperState(figure="ablation"), results.model_copy(update={"jobs": []}), [], Jobs())
     assert not lab._figures.objects
     assert FIGURES["ablation"].title in lab._notice.object
 
@@ -65,3 +68,68 @@ def test_a_link_carries_the_figure_and_what_is_wrong_in_it_is_said() -> None:
     assert received.figure == "scale"
     (problem,) = received.take_query("?figure=nine")
     assert "one of all, offline_jct" in problem
+
+
+class ByHand(Jobs):
+    """Tasks that are done when a test says so."""
+
+    def submit_tasks(self, tasks: Iterable[Any]) -> Batch:
+        self.asked = list(tasks)
+        self.batch = Batch(self, {task.key: task for task in self.asked})
+        return self.batch
+
+    def finish(self, task: ReproduceTask, outcome: dict[str, Any]) -> None:
+        self.batch.take({"key": task.key, "status": "done", "outcome": outcome, "wall_s": 2.0}, task.work)
+
+
+def test_a_row_that_is_run_stands_in_the_table_with_what_came_out(results: Results) -> None:
+    """Mutants: the stored number stays; another row changes; it is done before the last run is."""
+    jobs = ByHand()
+    lab = PaperLab(PaperState(row="R8"), results, [], jobs)
+    lab.run.start()
+    assert {task.seed for task in jobs.asked} == {0}
+    *first, last = jobs.asked
+    for task in first:
+        jobs.finish(task, {"jct_s": 100.0, "turns": 10})
+    lab.run.poll()
+    assert lab.results.rows == results.rows
+    jobs.finish(last, {"jct_s": 100.0, "turns": 10})
+    lab.run.poll()
+    assert not lab.run.running
+    for before, now in zip(results.rows, lab.results.rows, strict=True):
+        assert now == before if before["row"] != "R8" else now["simulated"] == 1.0
+    assert lab._table.object.count('class="here"') == 3
+    assert "seed 0" in lab.run._text.object
+
+
+def test_a_row_that_fails_says_why_and_changes_nothing(results: Results) -> None:
+    jobs = ByHand()
+    lab = PaperLab(PaperState(row="R12"), results, [], jobs)
+    lab.run.start()
+    jobs.batch.take({"key": jobs.asked[0].key, "status": "failed", "error": "MemoryError: no <room>"})
+    lab.run.poll()
+    assert "no &lt;room&gt;" in lab.run._text.object
+    assert not lab.run.running
+    assert lab.results.rows == results.rows
+
+
+def test_a_cancelled_row_changes_nothing_and_can_be_run_again(results: Results) -> None:
+    jobs = ByHand()
+    lab = PaperLab(PaperState(row="R12"), results, [], jobs)
+    lab.run.start()
+    assert lab.run._button.label == "Cancel"
+    lab.run.cancel()
+    assert (lab.run._button.label, lab.run.running) == ("Run R12", False)
+    lab.run.start()
+    jobs.finish(jobs.asked[0], {"attention_max_over_mean": 1.5, "turns": 1})
+    lab.run.poll()
+    assert next(row for row in lab.results.rows if row["row"] == "R12")["simulated"] == 1.5
+
+
+def test_every_row_can_be_chosen_and_says_what_it_takes(results: Results) -> None:
+    state = PaperState()
+    lab = PaperLab(state, results, [], Jobs())
+    assert {row["row"] for row in results.rows} <= set(state.param["row"].objects)
+    for name in state.param["row"].objects:
+        state.row = name
+        assert f"{name} takes" in lab.run._text.object

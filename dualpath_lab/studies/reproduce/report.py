@@ -84,6 +84,8 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _spread(row: Mapping[str, Any]) -> str:
+    if "seeds" not in row:
+        return "one seed"
     if row["spread"] is None:
         values = row["seeds"].values()
         return f"holds for {sum(values)} of {len(values)}"
