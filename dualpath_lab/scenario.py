@@ -45,7 +45,6 @@ class Cluster(Part):
     A ``preset`` stands for the keys of one of ``cluster_presets.CLUSTERS``, which keys beside it replace.
     """
 
-    hardware: Name = "h200"
     prefill_nodes: int = Field(2, ge=1, le=1024)
     decode_nodes: int = Field(4, ge=1, le=1024)
     gpus_per_node: int = Field(8, ge=1, le=64)
@@ -55,6 +54,7 @@ class Cluster(Part):
     hbm_gbytes: float | None = Field(None, ge=1e-3, le=1e5)
     buffer_gbytes: float | None = Field(None, ge=1e-3, le=1e6)
     copy_method: Literal["rdma", "copy_engine"] = "rdma"
+    hardware: Name = "h200"
 
     @property
     def storage_bytes_per_s(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
-from typing import Any, ClassVar
+from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
@@ -34,7 +34,10 @@ class RowState(LinkedState):
     """Which row to run."""
 
     row: Any = param.Selector(
-        default="R12", objects=row_names(), label="Row", doc="A row of the published table to run here, as the table numbers them."
+        default="R12",
+        objects=row_names(),
+        label="Row",
+        doc="A row of the published table to run on this server with one seed; the table then shows what came out.",
     )
 
 
@@ -52,15 +55,13 @@ class RowRun:
         Told of the rows with this number, as the table has them, once they have been run.
     """
 
-    HELP: ClassVar[str] = "Runs every simulation that the row needs with one seed, on this server; the table then shows what came out."
-
     def __init__(self, state: RowState, results: Results, jobs: Jobs, done: Callable[[list[dict[str, Any]]], None]) -> None:
         self._state, self._results, self._jobs, self._done = state, results, jobs, done
         self.batch: Batch | None = None
         self._rows: list[Row] = []
         self._outcomes: dict[str, dict[str, Any]] = {}
         self._cost_s = 0.0
-        self._button = pmui.Button(label="Run", icon="play_arrow", variant="outlined", size="small", margin=(6, 16), description=self.HELP)
+        self._button = pmui.Button(label="Run", icon="play_arrow", variant="outlined", size="small", margin=(6, 16))
         self._bar = pmui.LinearProgress(value=0, variant="determinate", visible=False, sizing_mode="stretch_width", margin=(4, 16))
         self._text = pn.pane.HTML("", stylesheets=[CSS], margin=(0, 16), sizing_mode="stretch_width")
         self._button.on_click(lambda _: self.cancel() if self.running else self.start())

@@ -22,6 +22,10 @@ PAGES = {"": "Live", "explore": "Explore", "anatomy": "Anatomy", "paper": "Paper
 """Name of a page, as its route and its link have it, and what the header calls it."""
 
 
+THEMES = ("light", "dark")
+"""What ``?theme=`` may say; it stays in the link."""
+
+
 def page_asked_for(pathname: str, query: dict[str, list[bytes]]) -> str:
     """Name of the page: the route's, or what ``?page=`` says where a file is served under its own name."""
     route = _route(pathname)
@@ -76,9 +80,10 @@ def keep_in_link(state: LinkedState, page: Page) -> None:
     if not location:
         return
     number, _ = tour.step_asked_for(pn.state.session_args)
-    step = f"&{tour.KEY}={number}" if number else ""
-    location.search = state.to_query() + step
-    state.param.watch(lambda *_: location.param.update(search=state.to_query() + step), list(state.KEYS))
+    theme = pn.state.session_args.get("theme", [b""])[0].decode(errors="replace")
+    around = (f"&theme={theme}" if theme in THEMES else "") + (f"&{tour.KEY}={number}" if number else "")
+    location.search = state.to_query() + around
+    state.param.watch(lambda *_: location.param.update(search=state.to_query() + around), list(state.KEYS))
     page.main.append(BackForward(state.take_query))
 
 

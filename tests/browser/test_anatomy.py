@@ -22,12 +22,15 @@ PICTURE = """() => {
   if (!points || !bars || !links || !forwards) return null
   return {turns: points.ttft.length, labels: Array.from(bars.label), ends: Math.max(...bars.right), links: Array.from(links.link)}
 }"""
-PLACE = """turn => {
+POINTS = """() => {
+  for (const view of Object.values(Bokeh.index).flatMap(root => [root, ...root.owner?.all_views?.() ?? []]))
+    if (view.model?.type == "Figure" && view.model.renderers.some(each => each.data_source?.data.agent)) return view.el
+}"""
+PLACE = """([figure, turn]) => {
   for (const view of Object.values(Bokeh.index).flatMap(root => [root, ...root.owner?.all_views?.() ?? []])) {
-    const renderer = view.model?.type == "Figure" && view.model.renderers.find(each => each.data_source?.data.agent)
-    if (!renderer) continue
-    const frame = view.frame, box = view.el.getBoundingClientRect(), {submitted, ttft} = renderer.data_source.data
-    return [box.x + frame.x_scale.compute(submitted[turn]), box.y + frame.y_scale.compute(ttft[turn])]
+    if (view.el != figure) continue
+    const {frame, model} = view, {submitted, ttft} = model.renderers.find(each => each.data_source?.data.agent).data_source.data
+    return {x: frame.x_scale.compute(submitted[turn]), y: frame.y_scale.compute(ttft[turn])}
   }
 }"""
 
@@ -72,8 +75,9 @@ def test_another_choice_shows_another_turn_and_is_in_the_link(lab: str, watched:
 def test_a_click_on_a_point_takes_that_turn(lab: str, watched: Watched) -> None:
     picture = open_anatomy(watched, f"{lab}anatomy?{SMALL}")
     last = picture["turns"] - 1
-    x, y = watched.page.evaluate(PLACE, last)
-    watched.page.mouse.click(x, y)
+    figure = watched.page.evaluate_handle(POINTS).as_element()
+    assert figure
+    figure.click(position=watched.page.evaluate(PLACE, [figure, last]))
     watched.page.wait_for_function("() => location.search.includes('pick=number')")
     watched.page.wait_for_function(f"() => location.search.includes('turn={last}&')")
     expect(watched.page.locator(".card.turn")).to_contain_text(f"Turn {last:,}")

@@ -104,17 +104,6 @@ def test_a_typed_range_that_is_not_allowed_is_answered_beside_the_controls(lab: 
     expect(page.locator(".sidebar .notice.error")).to_be_hidden()
 
 
-def test_the_table_is_downloaded_as_csv(lab: str, watched: Watched) -> None:
-    page = watched.page
-    open_explore(watched, f"{lab}explore?{SMALL}")
-    expect(page.locator(".progress")).to_contain_text("4 of 4 cells", timeout=PATIENCE_MS)
-    with page.expect_download() as download:
-        page.get_by_text("CSV").click()
-    lines = download.value.path().read_text().splitlines()
-    assert len(lines) == 5
-    assert lines[0].startswith("cluster.decode_nodes,cluster.prefill_nodes,")
-
-
 def test_at_phone_width_nothing_sticks_out(lab: str, watched: Watched) -> None:
     page = watched.page
     page.set_viewport_size({"width": 420, "height": 900})

@@ -54,3 +54,17 @@ def test_a_row_is_cancelled(lab: str, watched: Watched) -> None:
     watched.page.get_by_role("button", name="Cancel").click()
     expect(watched.page.get_by_text("Cancelled; nothing has changed.")).to_be_visible()
     expect(watched.page.get_by_role("button", name="Run R2")).to_be_visible()
+
+
+def test_the_theme_of_a_link_stays_in_it(lab: str, watched: Watched) -> None:
+    """Mutant: a page that writes its settings into the address forgets it, and a reload is light again."""
+    page = watched.page
+    page.goto(f"{lab}paper?theme=dark&figure=ablation")
+    page.get_by_role("combobox", name="Figure").click(timeout=LOADING_MS)
+    page.get_by_role("menuitem", name="small_pairs", exact=True).click()
+    page.wait_for_function("() => location.search.includes('figure=small_pairs')")
+    assert "theme=dark" in page.evaluate("location.search")
+    page.reload()
+    expect(page.get_by_role("heading", name="pairs with equal storage bandwidth")).to_be_visible(timeout=LOADING_MS)
+    shade = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3).map(Number)")
+    assert max(shade) < 100

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from io import StringIO
 from math import isnan, nan
 from typing import Any
 from urllib.parse import urlsplit
 
-import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -126,7 +124,7 @@ def test_heat_map_and_curves_show_the_same_numbers(jobs: Jobs) -> None:
     assert texts(lab) == [[f"{value:.2f}×" for value in line] for line in values]
     assert lab.curves.lines.data["ys"] == values
     assert sorted(lab.curves.points.data["y"]) == sorted(value for line in values for value in line)
-    table = pd.read_csv(StringIO(lab.csv().getvalue()))
+    table = lab.table()
     assert table[plan_of(lab).measure.axis].tolist() == [value for line in values for value in line]
     assert table[KEYS["prefill_nodes"]].tolist() == [1, 1, 2, 2]
 
@@ -181,7 +179,7 @@ def test_a_cell_that_fails_says_why_and_the_others_stand(jobs: Jobs) -> None:
     assert [[each["kind"] for each in line] for line in lab.heat.grid["cells"]] == [["done", "failed"], ["done", "done"]]
     lab.heat.picked = [0, 1]
     assert ">a = 1 is wrong.<" in lab._readout.object
-    assert pd.read_csv(StringIO(lab.csv().getvalue()))["error"].dropna().tolist() == ["a = 1 is wrong."]
+    assert lab.table()["error"].dropna().tolist() == ["a = 1 is wrong."]
     assert plan_of(lab).settled(lab.rows) == 4
 
 

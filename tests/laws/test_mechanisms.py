@@ -159,7 +159,7 @@ def test_nobody_waits_for_ever_however_small_the_buffers(
     cluster["buffer_gbytes"] = (longest_bytes + 1) / 1e9
     scenario = Scenario(model="ds-27b", system=system, cluster=cluster, workload=workload, seed=seed)
     simulation = Simulation(scenario)
-    assert simulation.cluster.buffer_bytes <= longest_bytes + 1
+    assert all(node.buffer.capacity_bytes <= longest_bytes + 1 for node in simulation.cluster.nodes)
     simulation.run()
     assert simulation.agents_finished == workload["agents"]
     assert len(simulation.log) == simulation.workload.turns

@@ -102,7 +102,7 @@ def test_bisection_finds_the_threshold(low: float, wider: float, place: float, r
     """Closed form: of a cluster that bears just so much, within the resolution. Mutant: a bound moves the wrong way, or is not tried."""
     high, threshold = low * wider, low * wider**place
 
-    def bears(_: Scenario, rate: float) -> OnlineRun:
+    def bears(_: Scenario, rate: float, *__: Any) -> OnlineRun:
         return OnlineRun(rate, 0.0, 0.0, rate <= threshold, True, 0.0, 0)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -135,7 +135,7 @@ def test_a_resolution_that_no_search_can_reach_is_refused_in_a_sentence(monkeypa
     """Bad input. Mutant: the search never ends."""
     patience = iter(range(200))
 
-    def bears(_: Scenario, rate: float) -> OnlineRun:
+    def bears(_: Scenario, rate: float, *__: Any) -> OnlineRun:
         assert next(patience, None) is not None, "the search goes on and on"
         return OnlineRun(rate, 0.0, 0.0, rate < 1, True, 0.0, 0)
 
