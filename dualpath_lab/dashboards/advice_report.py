@@ -6,40 +6,23 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from bokeh.embed import components
 from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.plotting import figure
-from bokeh.resources import INLINE
-from jinja2 import Template
 
 from dualpath_lab.dashboards.explore_curves import MARKERS
+from dualpath_lab.dashboards.prints import alone
 from dualpath_lab.dashboards.style import DECODE, KV, MODEL, PREFILL, STRUCTURE
 from dualpath_lab.studies.advise.report import sections
 
 if TYPE_CHECKING:
     from dualpath_lab.studies.advise import Advice
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>{{ title | e }}</title>
-<style>
-  body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-  table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-  td, th { padding: .2rem .8rem .2rem 0; text-align: left; border-bottom: 1px solid #ddd; }
-</style>
-{{ bokeh }}
-</head>
-<body>
-{{ parts }}
-<h2>Throughput against latency</h2>
-<p>Filled: no other point beats it in both.</p>
-{{ plot }}
-{{ script }}
-</body>
-</html>
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+td, th { padding: .2rem .8rem .2rem 0; text-align: left; border-bottom: 1px solid #ddd; }
 """
+_PLOT = "<h2>Throughput against latency</h2><p>Filled: no other point beats it in both.</p>"
 
 _COLOURS = (STRUCTURE, KV, PREFILL, DECODE, MODEL)
 
@@ -71,11 +54,7 @@ def as_html(advice: Advice) -> str:
         f"<h2>{escape(title)}</h2><p>{escape(text)}</p><table>{_row('th', header)}{''.join(_row('td', row) for row in rows)}</table>"
         for title, text, header, rows in sections(advice)
     )
-    script, plot = components(pareto_plot(advice))
-    bokeh = "".join(f"<script>{code}</script>" for code in INLINE.js_raw)
-    title = f"Advice for {advice.scenario.model}"
-    page: str = Template(_PAGE).render(title=title, bokeh=bokeh, parts=parts, plot=plot, script=script)
-    return page
+    return alone(f"Advice for {advice.scenario.model}", parts + _PLOT, [pareto_plot(advice)], _STYLE)
 
 
 def _row(cell: str, texts: Sequence[str]) -> str:

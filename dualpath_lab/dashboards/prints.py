@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from math import ceil, nan
 from typing import Any, NamedTuple
 
 from bokeh.core.serialization import Deserializer, Serializer
-from bokeh.embed import file_html, json_item
+from bokeh.embed import components, json_item
 from bokeh.models import ColumnDataSource
 from bokeh.models.annotations import Legend, LegendItem, Title
 from bokeh.models.layouts import GridBox
@@ -61,7 +62,17 @@ def printed(plots: Sequence[Plotted]) -> list[Any]:
 
 def as_html(plots: Sequence[Plotted], title: str) -> bytes:
     """A page that draws the plots without any network."""
-    return file_html(printed(plots), INLINE, title, template=_PAGE).encode()
+    return alone(title, f"<h1>{escape(title)}</h1>", printed(plots), _STYLE).encode()
+
+
+def alone(title: str, parts: str, figures: Sequence[Any], style: str) -> str:
+    """A page of HTML and, below it, figures, with everything that it needs inside: Bokeh itself and nothing that Panel adds to it."""
+    script, places = components(list(figures))
+    code = "".join(f"<script>{each}</script>" for each in INLINE.js_raw)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
+        f"<title>{escape(title)}</title>\n<style>{style}</style>\n{code}\n</head>\n<body>\n{parts}\n{''.join(places)}\n{script}\n</body>\n</html>\n"
+    )
 
 
 def as_item(plots: Sequence[Plotted]) -> Any:
@@ -112,16 +123,7 @@ def _legend(figure: Any, keys: Sequence[Key], columns: int) -> Any:
     return legend
 
 
-_PAGE = """
-{% block postamble %}
-<meta name="viewport" content="width=device-width">
-<style>
-body { display: flex; flex-wrap: wrap; margin: 8px; background: white; color: #222; font-family: %FONT%; }
-h1 { flex: 1 0 100%; font-size: 18px; font-weight: 600; margin: 4px 8px; }
-</style>
-{% endblock %}
-{% block inner_body %}
-<h1>{{ title }}</h1>
-{{ super() }}
-{% endblock %}
-""".replace("%FONT%", FONT)
+_STYLE = f"""
+body {{ display: flex; flex-wrap: wrap; margin: 8px; background: white; color: #222; font-family: {FONT}; }}
+h1 {{ flex: 1 0 100%; font-size: 18px; font-weight: 600; margin: 4px 8px; }}
+"""
