@@ -16,6 +16,7 @@ from dualpath_lab.dashboards.back_forward import BackForward
 from dualpath_lab.dashboards.cards import notice
 from dualpath_lab.dashboards.export import Export
 from dualpath_lab.dashboards.linked import LinkedState
+from dualpath_lab.dashboards.names import Names
 from dualpath_lab.dashboards.style import CSS
 
 PAGES = {"": "Live", "explore": "Explore", "anatomy": "Anatomy", "paper": "Paper", "lanes": "Virtual lanes"}
@@ -61,7 +62,7 @@ def build(here: str, sidebar: list[Any], main: Any, export: Export) -> Page:
         header=[pn.pane.HTML(nav, margin=(0, 0, 0, 16), stylesheets=[_NAV, _WIDE]), export.root],
         sidebar=sidebar,
         sidebar_width=310,
-        main=[folded, *_tour(pathname), main],
+        main=[folded, *_tour(pathname), main, Names()],
         theme_config=_THEME,
         busy_indicator="linear",
     )

@@ -17,6 +17,12 @@ LOADING_MS = 30_000
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 ALLOWED: dict[str, tuple[str, str]] = {}
 """Rule -> part of the element's markup, and why it can't be mended from outside."""
+NAMED = """() => {
+  const roots = [document]
+  for (const root of roots) for (const element of root.querySelectorAll("*")) if (element.shadowRoot) roots.push(element.shadowRoot)
+  return roots.every(root => !root.querySelector("span[aria-label]:not([role]), [role=progressbar]:not([aria-label])"))
+}"""
+"""Whether the names that the page gives its widgets are there."""
 FINDINGS = """async () => {
   const { violations } = await axe.run(document, { resultTypes: ["violations"] })
   return violations
@@ -38,6 +44,7 @@ def test_nothing_serious_is_found(lab: str, watched: Watched, name: str, theme: 
     page.goto(f"{lab}{name}?theme={theme}")
     page.locator(".bk-Figure").first.wait_for(timeout=LOADING_MS)
     watched.settled()
+    page.wait_for_function(NAMED)
     page.evaluate(AXE)
     findings = [
         finding for finding in page.evaluate(FINDINGS) if finding["id"] not in ALLOWED or ALLOWED[finding["id"]][0] not in finding["html"]
