@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import cache
 from math import inf
 
 import numpy as np
@@ -192,6 +193,7 @@ class Network(Timer):
         return under_way
 
 
+@cache
 def warm_up() -> None:
     """Have the arithmetic ready; where it never ran before, compiling it takes some ten seconds."""
     env = Environment()

@@ -7,6 +7,7 @@ from typing import Any
 import panel as pn
 from panel.io.callbacks import PeriodicCallback
 
+from dualpath_lab.core.network import warm_up
 from dualpath_lab.dashboards import cards
 from dualpath_lab.dashboards.cluster_frame import cluster_frame
 from dualpath_lab.dashboards.cluster_view import ClusterView
@@ -96,6 +97,7 @@ class LivePage:
         with together():
             try:
                 race = Race(*self.state.scenarios())
+                warm_up()  # else the budget would go into it
                 race.advance(HEAD_START_S, HEAD_START_BUDGET_S)
             except ScenarioError as error:
                 self._refuse(str(error))
