@@ -188,9 +188,19 @@ def _workload(options: argparse.Namespace) -> None:
     if options.json:
         print_json(values)
         return
-    width = max(len(name) for name in values)
+    pooled = values.pop("pooled")
+    width = max(map(len, values))
     for name, value in values.items():
-        print(f"{name:<{width}}  {value if isinstance(value, str | int) else f'{value:,.3f}'}")
+        print(f"{name:<{width}}  {_statistic(value)}")
+    print("over all turns, append and gap_s from the second on:")
+    for name, value in pooled.items():
+        print(f"  {name:<{width - 2}}  {_statistic(value)}")
+
+
+def _statistic(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {number:,.6g}" for name, number in value.items())
+    return "-" if value is None else f"{value:,.3f}" if isinstance(value, float) else str(value)
 
 
 def _vl(options: argparse.Namespace) -> None:
