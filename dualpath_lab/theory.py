@@ -116,7 +116,7 @@ def cache_compute_ratio(model: Model, context: int, append: int) -> float:
     """
     _check_tokens("context", context, 0)
     _check_tokens("append", append, 1)
-    return (model.kv_bytes_per_token * context / 1e9) / (model.flops(context, append) / 1e15)
+    return (model.kv_bytes(context) / 1e9) / (model.flops(context, append) / 1e15)
 
 
 def theory_summary(cluster: Cluster) -> dict[str, Any]:
@@ -148,6 +148,9 @@ def theory_summary(cluster: Cluster) -> dict[str, Any]:
 def model_summary(model: Model, context: int, append: int) -> dict[str, Any]:
     """Gather what ``dualpath-lab model --json`` prints for ``append`` new tokens after ``context`` cached ones.
 
+    ``kv_bytes`` is the KV-cache of the context and ``kv_bytes_per_token`` that over its tokens. Where layers with a window keep no more
+    than that, it falls with the context: from ``kv_bytes_per_new_token``, which a token leaves in all layers, towards that of the others.
+
     Raises
     ------
     ScenarioError
@@ -156,7 +159,11 @@ def model_summary(model: Model, context: int, append: int) -> dict[str, Any]:
     ratio = cache_compute_ratio(model, context, append)
     return {
         "name": model.name,
-        "kv_bytes_per_token": model.kv_bytes_per_token,
+        "kv_bytes_per_token": _kv_bytes_per_token(model, context),
+        "kv_bytes": model.kv_bytes(context),
+        "kv_bytes_per_new_token": model.kv_bytes_per_token,
+        "kv_dtype": model.kv_dtype,
+        "windows": [{"tokens": window.tokens, "kv_bytes_per_token": window.kv_bytes_per_token} for window in model.windows],
         "layers": model.layers,
         "active_parameters": model.active_parameters,
         "total_parameters": model.total_parameters,
@@ -166,6 +173,10 @@ def model_summary(model: Model, context: int, append: int) -> dict[str, Any]:
         "flops_per_append": model.flops(context, append),
         "kv_gb_per_pflop": ratio,
     }
+
+
+def _kv_bytes_per_token(model: Model, context: int) -> int | float:
+    return model.kv_bytes(context) / context if model.windows and context else model.kv_bytes_per_token
 
 
 def _check_tokens(name: str, tokens: int, smallest: int) -> None:

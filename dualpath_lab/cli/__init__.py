@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     model = _command(commands, "model", _model, "KV-cache and FLOPs of a model")
     model.add_argument("model", metavar="MODEL", help="preset or path of a config.json")
     model.add_argument("--context", type=tokens, default=32_768, metavar="N", help="cached tokens (default 32768)")
+    model.add_argument("--kv-dtype", metavar="TYPE", help="storage type of the KV-cache: fp8, bf16 or fp16 (default: the model's own)")
     model.add_argument("--append", type=tokens, default=429, metavar="N", help="tokens to prefill (default 429)")
 
     closed_form = _command(commands, "theory", _theory, "bottleneck-free range and resource loads")
@@ -163,16 +164,23 @@ def _comparison_text(comparison: Comparison) -> str:
 
 
 def _model(options: argparse.Namespace) -> None:
-    values = theory.model_summary(models.load_model(options.model), options.context, options.append)
+    values = theory.model_summary(models.load_model(options.model, options.kv_dtype), options.context, options.append)
     if options.json:
         print_json(values)
         return
     print(
         f"{values['name']}: {values['layers']} layers, {values['active_parameters'] / 1e9:.3g} B active parameters\n"
-        f"  KV-cache {values['kv_bytes_per_token']:,} bytes a token\n"
+        f"  KV-cache {values['kv_bytes_per_token']:,.0f} bytes a token in {values['kv_dtype']}{_window_text(values)}\n"
         f"  {options.append} tokens after {options.context:,} cached ones: {values['flops_per_append'] / 1e12:.3g} TFLOP, "
         f"{values['kv_gb_per_pflop']:.3g} GB of KV-cache to load per PFLOP"
     )
+
+
+def _window_text(values: dict[str, Any]) -> str:
+    if not values["windows"]:
+        return ""
+    windows = " and ".join(f"{window['tokens']:,}" for window in values["windows"])
+    return f" of this context; {values['kv_bytes_per_new_token']:,} as long as it fits the windows of {windows} tokens"
 
 
 def _theory(options: argparse.Namespace) -> None:
@@ -191,9 +199,19 @@ def _workload(options: argparse.Namespace) -> None:
     if options.json:
         print_json(values)
         return
-    width = max(len(name) for name in values)
+    pooled = values.pop("pooled")
+    width = max(map(len, values))
     for name, value in values.items():
-        print(f"{name:<{width}}  {value if isinstance(value, str | int) else f'{value:,.3f}'}")
+        print(f"{name:<{width}}  {_statistic(value)}")
+    print("over all turns, append and gap_s from the second on:")
+    for name, value in pooled.items():
+        print(f"  {name:<{width - 2}}  {_statistic(value)}")
+
+
+def _statistic(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {number:,.6g}" for name, number in value.items())
+    return "-" if value is None else f"{value:,.3f}" if isinstance(value, float) else str(value)
 
 
 def _vl(options: argparse.Namespace) -> None:

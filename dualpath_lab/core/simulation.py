@@ -96,6 +96,7 @@ class Simulation:
         self.network = Network(self._env)
         kv_bytes = self.model.kv_bytes_per_token
         prompts = self.workload.context + self.workload.append
+        self._check_windows(int((prompts + self.workload.generate).max()))
         largest_prompt_bytes = int(prompts.max()) * kv_bytes
         chosen = mechanisms(scenario)
         hardware = load_hardware(scenario.side("prefill").hardware)
@@ -241,6 +242,15 @@ class Simulation:
 
     def _agent_done(self) -> None:
         self.agents_finished += 1
+
+    def _check_windows(self, longest: int) -> None:
+        """Bytes are tokens times a constant here, which they are not once a layer drops what left its window."""
+        bound = self.model.linear_up_to
+        if bound is not None and longest > bound:
+            raise ScenarioError(
+                f"model = {self.scenario.model!r} is not allowed with turns of up to {longest:,} tokens: some of its layers keep the "
+                f"KV-cache of a window only, which can be simulated up to {bound:,} tokens."
+            )
 
     def _check_memory(self, largest_prompt_bytes: int, largest_turn_bytes: int) -> None:
         cluster = self.cluster

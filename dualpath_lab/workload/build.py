@@ -86,18 +86,23 @@ def _take(workload: Workload, chosen: NDArray[np.int64]) -> Workload:
 
 
 def _prepend_round(workload: Workload, repeats: int) -> Workload:
-    """Put a first round of one whole block before each of the last `repeats` trajectories; all later contexts grow by it."""
+    """Put a first round of one whole block before each of the last `repeats` trajectories; all later contexts grow by it.
+
+    Behind that round, a prefix that others share is no longer one.
+    """
     if not repeats:
         return workload
     unique = workload.trajectories - repeats
     starts = workload.first_turn[unique:-1]
-    context = workload.context.copy()
+    context, append = workload.context.copy(), workload.append.copy()
+    append[starts] += context[starts]
+    context[starts] = 0
     context[starts[0] :] += BLOCK_TOKENS
     return Workload(
         workload.name,
         workload.first_turn + np.maximum(np.arange(workload.trajectories + 1) - unique, 0),
         np.insert(context, starts, 0),
-        np.insert(workload.append, starts, BLOCK_TOKENS - 1),
+        np.insert(append, starts, BLOCK_TOKENS - 1),
         np.insert(workload.generate, starts, 1),
         np.insert(workload.gap_s, starts, 0),
         workload.max_tokens + BLOCK_TOKENS,

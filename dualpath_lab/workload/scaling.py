@@ -15,7 +15,7 @@ def scale(workload: Workload, append_scale: float, generate_scale: float) -> Wor
 
     A length is rounded, and stays at least 1 if it was. A turn keeps the fraction of the previous turn's prompt and output that it had
     as context: all of it in an append-only trajectory, less after an edit. Where the context was longer than that (return to an earlier
-    branch), it keeps its fraction of the longest prompt with output so far.
+    branch), it keeps its fraction of the longest prompt with output so far. A prefix that a first turn shares with others stays as it is.
 
     A trajectory ends before the first turn that would make it longer than the maximum. A first turn that alone is longer is cut: its
     prompt to leave room for one token if it generates any, then its output to the room left.
@@ -29,8 +29,9 @@ def scale(workload: Workload, append_scale: float, generate_scale: float) -> Wor
         return workload
     append, generate = _scaled(workload.append, append_scale), _scaled(workload.generate, generate_scale)
     start = workload.first_turn[:-1]
-    append[start] = np.minimum(append[start], workload.max_tokens - (generate[start] > 0))
-    generate[start] = np.minimum(generate[start], workload.max_tokens - append[start])
+    room = workload.max_tokens - workload.context[start]
+    append[start] = np.minimum(append[start], room - (generate[start] > 0))
+    generate[start] = np.minimum(generate[start], room - append[start])
     context = _contexts(workload, append, generate)
 
     too_long = np.cumsum(context + append + generate > workload.max_tokens)
@@ -61,6 +62,8 @@ def _contexts(workload: Workload, append: Ints, generate: Ints) -> Ints:
             new_base = np.where(follows, new_length[row - 1], new_longest[running])
             kept = np.rint(workload.context[row] / base * new_base).astype(np.int64)
             context[row] = np.maximum(kept, workload.context[row] > 0)
+        else:
+            context[row] = workload.context[row]
         new_length[row] = context[row] + append[row] + generate[row]
         longest[running] = np.maximum(longest[running], length[row])
         new_longest[running] = np.maximum(new_longest[running], new_length[row])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,8 @@ class Workload:
     """Trajectories of turns; turn ``k`` of trajectory ``i`` is row ``first_turn[i] + k``.
 
     A turn's prompt is ``context + append`` tokens: ``context`` was seen in earlier turns of the same trajectory and can be found in
-    storage, ``append`` is new. It then generates ``generate`` tokens.
+    storage, ``append`` is new. It then generates ``generate`` tokens. A first turn's context is a prefix that it shares with other
+    trajectories, and storage holds that from the start.
 
     Attributes
     ----------
@@ -30,6 +33,10 @@ class Workload:
         Pause between the previous turn's end and this turn's start (tool or human); zero for a first turn.
     max_tokens : int
         Length at which the source truncates a trajectory.
+    hit_block : int
+        Tokens of the blocks in which the source counts contexts.
+    notes : mapping
+        What a trace's reader found that the arrays do not hold; :func:`~dualpath_lab.workload.statistics` reports it.
     """
 
     name: str
@@ -39,6 +46,8 @@ class Workload:
     generate: NDArray[np.int64]
     gap_s: NDArray[np.float64]
     max_tokens: int
+    hit_block: int = BLOCK_TOKENS
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def trajectories(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -229,4 +230,40 @@ def test_statistics_are_means_of_per_session_means() -> None:
         "hit_rate": pytest.approx(32 / 82),
         "loaded_tokens_per_session": 16.0,
         "turns_total": 4,
+        "later_hit_rate": pytest.approx(32 / 42),
+        "shared_hit_rate": 0.0,
+        "shrunk_turns": 0,
+        "edited_turns": 0,
+        "pooled": {
+            "turns": {"mean": 2.0, "p50": 2.0, "p95": pytest.approx(2.9)},
+            "append": {"mean": 5.0, "p50": 5.0, "p95": pytest.approx(5.9)},
+            "generated": {"mean": 2.75, "p50": 2.0, "p95": pytest.approx(4.55)},
+            "prompt": {"mean": 20.5, "p50": 21.0, "p95": pytest.approx(29.1)},
+            "total": {"mean": 30.5, "p50": 30.5, "p95": pytest.approx(31.85)},
+            "gap_s": None,
+        },
     }
+
+
+def test_statistics_tell_edits_compactions_and_shared_prefixes() -> None:
+    """In blocks of 64: turn 1 goes on, turn 2 forgets a block, turn 3 is compacted. Mutant: an edit passes for a compaction."""
+    arrays = [np.array(values, np.int64) for values in ([0, 4, 5], [0, 128, 128, 64, 100], [130, 80, 90, 36, 200], [9, 9, 9, 9, 9])]
+    found = statistics(Workload("edits", *arrays, np.zeros(5), 400, notes={"left_out": 3}))
+    assert (found["edited_turns"], found["shrunk_turns"], found["left_out"]) == (2, 1, 3)
+    prompts = 130 + 208 + 218 + 100 + 300
+    assert found["shared_hit_rate"] == pytest.approx(100 / prompts)
+    assert found["later_hit_rate"] == pytest.approx(320 / 526)
+
+
+def test_a_shared_prefix_stays_with_scaling_and_goes_behind_a_round_of_ones_own(tmp_path: Path) -> None:
+    """Contexts of first turns. Mutant: the prefix is scaled, lost, or shared by agents whose prompts differ from the first block on."""
+    arrays = [np.array(values, np.int64) for values in ([0, 2], [512, 700], [100, 50], [10, 10])]
+    workload = Workload("shared", *arrays, np.zeros(2), 10_000)
+    assert sessions(scale(workload, 2, 1)) == [((512, 200, 10), (813, 100, 10))]
+    trace = tmp_path / "m.jsonl"
+    rows = [{"timestamp": t, "input_length": 1100, "output_length": 5, "hash_ids": [1, 2, 3 + t]} for t in range(2)]
+    trace.write_text("\n".join(map(json.dumps, rows)))
+    few, _ = built(source=str(trace), agents=2)
+    assert sorted(sessions(few)) == [((0, 1100, 5),), ((1024, 76, 5),)]
+    many, _ = built(source=str(trace), agents=40)
+    assert {turns[1:] for turns in sessions(many)[2:]} == {((64, 1100, 5),)}

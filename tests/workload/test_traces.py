@@ -196,8 +196,3 @@ def test_recorded_zero_outputs_and_gaps_are_kept(shared_data: Path) -> None:
     assert claude.gap_s[later_turns(claude)].mean() > 1
     assert not claude.gap_s[claude.first_turn[:-1]].any()
     assert not read_trace(shared_data / "miniswe_gemini3_turns.csv.gz").gap_s.any()
-
-
-@pytest.mark.parametrize("file", ["AzureLLMInferenceTrace_code.csv.gz", "mooncake_synthetic_trace.jsonl.gz"])
-def test_recordings_without_sessions_are_told(shared_data: Path, file: str) -> None:
-    assert "unknown header" in told(shared_data / file)

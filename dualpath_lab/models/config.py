@@ -1,0 +1,144 @@
+"""A ``config.json``, read field by field: each complaint names its field, and what nobody read can be asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from dualpath_lab.scenario import ScenarioError
+
+LARGEST_DIMENSION = 1_000_000
+_MOST_BYTES = 4_000_000
+_LONGEST_SHOWN = 80
+
+_INFERENCE_NAMES = {
+    "dim": "hidden_size",
+    "inter_dim": "intermediate_size",
+    "moe_inter_dim": "moe_intermediate_size",
+    "n_layers": "num_hidden_layers",
+    "n_dense_layers": "first_k_dense_replace",
+    "n_heads": "num_attention_heads",
+    "n_activated_experts": "num_experts_per_tok",
+    "n_expert_groups": "n_group",
+    "n_limited_groups": "topk_group",
+}
+"""Fields of the configs of DeepSeek's own inference code, in Hugging Face's words."""
+
+
+class Config:
+    """The fields of a decoder: those of ``text_config`` where a model of pictures or sound nests them.
+
+    Parameters
+    ----------
+    path : Path
+        A JSON object of at most 4 MB.
+
+    Raises
+    ------
+    ScenarioError
+        If it is no such file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._outer: dict[str, Any] = _read(path)
+        self._prefix = ""
+        self._fields = self._outer
+        nested = self._outer.get("text_config")
+        if nested is not None:
+            if not isinstance(nested, dict):
+                raise self.refusal("text_config", "it should be an object")
+            self._fields, self._prefix = nested, "text_config."
+        elif "model_type" not in self._fields and "n_layers" in self._fields and "kv_lora_rank" in self._fields:
+            self._fields = {_INFERENCE_NAMES.get(key, key): value for key, value in self._fields.items()}
+            self._fields["model_type"] = "deepseek_v32" if "index_topk" in self._fields else "deepseek_v3"
+        self._read: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """A field; the default where it is missing or null."""
+        self._read.add(key)
+        value = self._fields.get(key)
+        return default if value is None else value
+
+    def shared(self, key: str) -> Any:
+        """A field that may stand outside ``text_config`` too; None where it does not stand anywhere."""
+        value = self.get(key)
+        return self._outer.get(key) if value is None else value
+
+    def value(self, key: str) -> Any:
+        """A field that must be there."""
+        self._read.add(key)
+        try:
+            return self._fields[key]
+        except KeyError:
+            raise ScenarioError(f"Model config {str(self._path)!r} lacks the field {self._prefix + key!r}.") from None
+
+    def has(self, *keys: str) -> bool:
+        """Whether all these fields stand there, be it with null."""
+        return all(key in self._fields for key in keys)
+
+    def integer(self, key: str, smallest: int = 1, largest: int = LARGEST_DIMENSION, default: int | None = None) -> int:
+        """A whole number in bounds; where there is no default it must be there."""
+        value = self.value(key) if default is None else self.get(key, default)
+        if type(value) is not int or not smallest <= value <= largest:
+            raise self.refusal(key, f"it should be an integer from {smallest} to {largest}")
+        return value
+
+    def only(self, key: str, *allowed: Any) -> None:
+        """Refuse any value of an optional field but these."""
+        value = self.get(key, allowed[0])
+        if not any(type(value) is type(one) and value == one for one in allowed):
+            raise self.refusal(key, f"it should be {' or '.join(map(repr, allowed))}")
+
+    def names(self) -> Iterable[str]:
+        """All fields, those that say nothing (null, false, 0, 1, empty) left out."""
+        return [key for key, value in self._fields.items() if not _says_nothing(value)]
+
+    def unread(self) -> Iterable[str]:
+        """Those of :meth:`names` that were not asked for."""
+        return [key for key in self.names() if key not in self._read]
+
+    def refusal(self, key: str, reason: str) -> ScenarioError:
+        """The error for a field's value."""
+        inner = key in self._fields
+        value = repr(self._fields[key] if inner else self._outer.get(key))
+        shown = value if len(value) <= _LONGEST_SHOWN else value[: _LONGEST_SHOWN - 3] + "..."
+        name = self._prefix + key if inner else key
+        return ScenarioError(f"Model config {str(self._path)!r}: {name} = {shown} is not supported, {reason}.")
+
+
+def _says_nothing(value: Any) -> bool:
+    return value is None or value is False or value in ("", [], {}) or (type(value) in (int, float) and value in (0, 1))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    name = str(path)
+    try:
+        if path.exists() and not path.is_file():
+            raise ScenarioError(f"Model config {name!r} cannot be read: it is not a file.")
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise ScenarioError(f"Model config {name!r} cannot be read: {error.strerror}.") from None
+    except ValueError as error:  # a null character in the name
+        raise ScenarioError(f"Model config {name!r} cannot be read: {error}.") from None
+    if len(content) > _MOST_BYTES:
+        raise ScenarioError(f"Model config {name!r} is too large: it should have at most {_MOST_BYTES:,} bytes.")
+    try:
+        fields = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise ScenarioError(f"Model config {name!r} is not JSON: {error}.") from None
+    if not isinstance(fields, dict):
+        raise ScenarioError(f"Model config {name!r} must hold a JSON object.")
+    return fields
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the field {twice[:_LONGEST_SHOWN]!r} stands twice")
+    return fields
