@@ -20,6 +20,7 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups after it
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two processes share the suite: a file stays in one, and all browser tests in another, so that one browser runs at a time."""
     for item in items:
