@@ -18,11 +18,3 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"recorded traces are not at {folder}; set DUALPATH_LAB_DATA to their folder")
     return folder
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups after it
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes share the suite: a file stays in one, and all browser tests in another, so that one browser runs at a time."""
-    for item in items:
-        group = "browser" if item.get_closest_marker("browser") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
