@@ -23,9 +23,9 @@ def statistics(workload: Workload) -> dict[str, Any]:
         ``loaded_tokens_per_session`` (context summed over a session's turns, mean); ``turns_total``; ``later_hit_rate`` (the same from a
         session's second turn on; None if there is none); ``shared_hit_rate`` (the part of ``hit_rate`` that first turns find, of prefixes
         that sessions share); ``shrunk_turns`` (prompts shorter than the one before, as after a compaction); ``edited_turns`` (prompts that
-        do not go on from the whole previous one, the shrunk ones included); ``pooled``, mean, median and 95th percentile over all turns of
-        ``turns`` a session, ``append`` and ``gap_s`` (where there is a pause) from the second turn on, ``generated``, ``prompt``, and ``total``
-        of a session; and what the reader of a trace noted.
+        do not go on from the whole previous one, the shrunk ones included); ``pooled``, mean, median and 95th percentile over all turns:
+        of ``turns`` and ``total`` a session, of ``generated`` and ``prompt``, and from the second turn on of ``append`` and ``gap_s``
+        (where there is a pause); and what the reader of a trace noted.
 
     Notes
     -----

@@ -230,7 +230,7 @@ def test_statistics_are_means_of_per_session_means() -> None:
         "hit_rate": pytest.approx(32 / 82),
         "loaded_tokens_per_session": 16.0,
         "turns_total": 4,
-        "later_hit_rate": pytest.approx(32 / 52),
+        "later_hit_rate": pytest.approx(32 / 42),
         "shared_hit_rate": 0.0,
         "shrunk_turns": 0,
         "edited_turns": 0,
