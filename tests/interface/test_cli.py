@@ -182,7 +182,19 @@ def test_workload(cli: Any) -> None:
     values = cli("workload", "paper-32k", "--json").json
     assert {"sessions", "turns", "append", "generated", "total", "context", "hit_rate"} <= set(values)
     assert values["context"] == pytest.approx(17_183, rel=0.05)
-    assert "hit_rate" in cli("workload", "paper-32k").out
+    text = cli("workload", "paper-32k").out
+    for words in ("hit_rate", "edited_turns", "over all turns", "p95"):
+        assert words in text
+
+
+def test_workload_of_a_table(cli: Any, tmp_path: Path) -> None:
+    """Interface. Mutant: a trace's own notes get lost, or stand for a documented figure."""
+    path = tmp_path / "mine.csv"
+    path.write_text("session,turn,appended,generated,gap_s\na,0,100,10,\na,1,20,5,3\n", encoding="utf-8")
+    values = cli("workload", str(path), "--json").json
+    assert (values["sessions"], values["turns"], values["append"], values["hit_rate"]) == (1, 2, 60, pytest.approx(110 / 230))
+    assert values["pooled"]["append"]["mean"] == 20
+    assert "mine.csv" in cli("workload", str(path)).out
 
 
 def test_vl_prints_json_alone(cli: Any, tmp_path: Path) -> None:
@@ -209,6 +221,8 @@ def test_vl_tells_people(cli: Any) -> None:
 HEADER = "session,turn,input_tokens,output_tokens,hit_tokens_incl_output,gap_before_s\n"
 FILES = {
     "broken.csv": HEADER + "a,0,100,5,0,\na,1,120,5,many,3\n",
+    "mamba.json": '{"model_type": "mamba", "state_size": 16}',
+    "fields.json": '{"model_type": "llama"}',
     "list.yaml": "- 1\n- 2\n",
     "broken.yaml": "cluster: {prefill_nodes: 2\n",
     "unknown.yaml": "cluster: {prefil_nodes: 2}\n",
@@ -249,6 +263,11 @@ BAD = [
     (["model", "ds-27c"], ["'ds-27c'", "did you mean 'ds-27b'"]),
     (["model", "{tmp}/missing.json"], ["missing.json", "cannot be read"]),
     (["model", "ds-27b", "--context", "-1"], ["--context", "'-1'"]),
+    (["model", "{tmp}/mamba.json"], ["mamba.json", "state_size = 16", "state space"]),
+    (["model", "{tmp}/fields.json"], ["fields.json", "lacks the field 'num_hidden_layers'"]),
+    (["model", "ds-27b", "--kv-dtype", "int4"], ["kv_dtype = 'int4'", "fp8"]),
+    (["workload", "{tmp}/fields.json"], ["fields.json", "unknown first object"]),
+    (["run", "--set", "workload.source={tmp}/fields.json"], ["fields.json", "unknown first object"]),
     (["model", "ds-27b", "--append", "few"], ["--append", "'few'"]),
     (["theory", "--set", "cluster.decode_nodes=-4"], ["cluster.decode_nodes = -4"]),
     (["workload", "{tmp}/missing.csv"], ["missing.csv"]),

@@ -71,7 +71,7 @@ def written(folder: Path, *lines: str | dict[str, Any], name: str = "t") -> Path
         ([{"requests": 3}], ["line 1", "requests = 3", "a list"]),
         ([{"requests": [3]}], ["line 1: requests[0] = 3", "an object"]),
         ([{"requests": [{"type": "x"}]}], ["line 1, requests[0]: type = 'x'", "'subagent'"]),
-        ([{"requests": [{"type": "n", "in": -5}]}], ["requests[0]: in = -5", "from 0"]),
+        ([{"requests": [{"type": "n", "in": -5}]}], ["requests[0]: in = -5", "from 1"]),
         ([{"requests": [{"type": "n", "in": 64}]}], ["requests[0]", "'out' is missing"]),
         ([{"requests": [{"type": "n", "in": 64, "out": 1, "hash_ids": []}]}], ["hash_ids = []", "a list of 1"]),
         ([{"requests": [{"type": "n", "in": 64, "out": 1, "hash_ids": [[]]}]}], ["hash_ids = [[]]", "whole numbers"]),

@@ -47,7 +47,7 @@ def read_claude_code(path: Path, records: Iterable[Record]) -> Workload:
                 raise request.wrong("type", "'n', 's' or 'subagent'")
             if not before.prompt:
                 prefix = session.optional_count("tool_tokens") + session.optional_count("system_tokens")
-                shared.append(min(prefix, request.count("in")))
+                shared.append(min(prefix, request.count("in", smallest=1)))
             context = before.context(request)
             sessions.add(context, before.prompt, before.output, request.seconds("think_time"))
             tool.append(_after_tool(request))

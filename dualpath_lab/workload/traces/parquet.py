@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dualpath_lab.scenario import ScenarioError
 from dualpath_lab.workload.traces.files import MOST_BYTES, failure
 from dualpath_lab.workload.traces.tables import Array, Table
 from dualpath_lab.workload.traces.values import (
@@ -60,18 +59,19 @@ class ParquetFile:
         names: dict[str, int] = {}
         parts: dict[str, list[Array]] = {column: [] for column in kinds}
         first = 0
-        try:
-            for batch in self._file.iter_batches(_BATCH_ROWS, columns=list(kinds)):
-                for column, kind in kinds.items():
-                    values = batch.column(column).to_pylist()
-                    parts[column].append(self._array(column, kind, values, first, names))
-                first += batch.num_rows
-        except ScenarioError:
-            raise
-        except self._broken:
-            raise failure(self.path, "is not a whole Parquet file") from None
+        for batch in self._batches(list(kinds)):
+            for column, kind in kinds.items():
+                parts[column].append(self._array(column, kind, batch[column], first, names))
+            first += len(batch["turn"])
         columns = {column: np.concatenate(part) for column, part in parts.items()}
         return Table(self.path, columns, np.arange(1, first + 1), list(names), "row")
+
+    def _batches(self, columns: list[str]) -> Iterator[dict[str, list[Any]]]:
+        try:
+            for batch in self._file.iter_batches(_BATCH_ROWS, columns=columns):
+                yield {column: batch.column(column).to_pylist() for column in columns}
+        except self._broken:
+            raise failure(self.path, "is not a whole Parquet file") from None
 
     def _array(self, column: str, kind: str, values: Sequence[Any], first: int, names: dict[str, int]) -> Array:
         good, allowed = _KINDS[kind]
