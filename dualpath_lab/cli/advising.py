@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dualpath_lab.cli.arguments import count, names, new_file, print_json, processes, whole_file
+from dualpath_lab.cli.arguments import count, names, new_file, print_json, processes, write_text
 from dualpath_lab.scenario import load_scenario
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def command(options: argparse.Namespace) -> None:
     if progress:
         print("\r\033[K", end="", file=sys.stderr)
     if options.report:
-        whole_file(options.report, _text(advice, options.report.suffix))
+        write_text(options.report, _text(advice, options.report.suffix))
     if options.json:
         print_json(as_values(advice))
     else:

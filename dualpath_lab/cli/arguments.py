@@ -71,7 +71,7 @@ def new_file(text: str) -> Path:
     return path
 
 
-def whole_file(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write a file that is whole under its name, or not there.
 
     Raises
@@ -79,12 +79,11 @@ def whole_file(path: Path, text: str) -> None:
     ScenarioError
         If it can't be written.
     """
-    part = path.with_name(f"{path.name}.part")
+    from dualpath_lab.studies.reproduce import write_whole
+
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        write_whole(path, text.encode())
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise ScenarioError(f"{str(path)!r} can't be written: {error.strerror}.") from None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from dualpath_lab.cli.arguments import new_file, print_json, whole_file
+from dualpath_lab.cli.arguments import new_file, print_json, write_text
 from dualpath_lab.scenario import load_scenario
 
 
@@ -25,7 +25,7 @@ def command(options: argparse.Namespace) -> None:
 
     scenario = load_scenario(options.scenario, options.settings)
     found = fit(scenario, read_measurements(options.measurements), options.name or options.out.stem)
-    whole_file(options.out, yaml.safe_dump(found.hardware.model_dump(), sort_keys=False))
+    write_text(options.out, yaml.safe_dump(found.hardware.model_dump(), sort_keys=False))
     if options.json:
         print_json(asdict(found) | {"hardware": found.hardware.model_dump(), "out": str(options.out)})
         return
