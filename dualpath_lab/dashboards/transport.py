@@ -22,11 +22,11 @@ class Transport:
     speed : Select
     history : IntSlider
         Simulated time in s that is shown.
-    clock, notice : HTML
+    clock : HTML
     root : panel layout
     """
 
-    def __init__(self, state: LabState) -> None:
+    def __init__(self, state: LabState, notice: Any) -> None:
         self.play = _button("Pause", "pause", 104, variant="contained")
         self.step = _button("Step", "skip_next", 92)
         self.reset = _button("Reset", "replay", 96)
@@ -54,7 +54,7 @@ class Transport:
             margin=(4, 18, 4, 12),
         )
         self.clock = pn.pane.HTML("", margin=(10, 6), stylesheets=[CSS])
-        self.notice = pn.pane.HTML("", margin=(4, 6), min_width=260, styles={"flex": "1 1 260px"}, stylesheets=[CSS])
+        notice.param.update(margin=(4, 6), min_width=260, styles={"flex": "1 1 260px"}, sizing_mode=None)
         self._following = False
         self._keys = pmui.Dialog(
             pn.pane.HTML(keys_html(), sizing_mode="stretch_width", stylesheets=[CSS]),
@@ -71,7 +71,7 @@ class Transport:
         buttons = (self.play, self.step, self.reset, self.speed, self.share, help_button, self.clock)
         self.root = pn.Column(
             pn.FlexBox(*buttons, align_items="center", sizing_mode="stretch_width", margin=0),
-            pn.FlexBox(self.history, self.live, self.notice, align_items="center", sizing_mode="stretch_width", margin=0, min_height=62),
+            pn.FlexBox(self.history, self.live, notice, align_items="center", sizing_mode="stretch_width", margin=0, min_height=62),
             self._keys,
             sizing_mode="stretch_width",
             margin=0,
