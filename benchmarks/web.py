@@ -7,7 +7,7 @@ import shutil
 from statistics import median
 from time import monotonic
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, sync_playwright
 from visitor import Visitor, memory_mb, server
 
 RACE = "?cluster.prefill_nodes=2&cluster.decode_nodes=4&workload.agents=256&workload.source=paper-64k"
@@ -17,11 +17,18 @@ FORGOTTEN_S = 15.0
 
 WATCH = """() => {
   window.frames = 0
+  let changed = false
   for (const document of Bokeh.documents)
-    for (const model of document._all_models.values())
-      if (model.type == "ColumnDataSource" && model.data.a_prefill_snic !== undefined)
-        for (const signal of [model.streaming, model.properties.data.change]) signal.connect(() => window.frames++)
+    for (const model of document._all_models.values()) {
+      const signals = model.type == "ColumnDataSource" && model.data.a_prefill_snic !== undefined
+        ? [model.streaming, model.properties.data.change]
+        : model.attributes?.frame?.nodes || model.properties?.frame ? [model.properties.frame.change] : []
+      for (const signal of signals) signal.connect(() => { changed = true })
+    }
+  const look = () => { window.frames += changed; changed = false; requestAnimationFrame(look) }
+  look()
 }"""
+"""Counts the browser's own frames in which the curves or the pictures had changed."""
 FIRST_PAINT = """
 const started = performance.now()
 const canvases = root => [...root.querySelectorAll("canvas"), ...[...root.querySelectorAll("*")].filter(each => each.shadowRoot)
@@ -39,7 +46,7 @@ look()
 """
 
 
-def first_paint_s(browser: Browser, url: str) -> float:
+def first_paint_s(browser: BrowserContext, url: str) -> float:
     """From asking for the page to the first plot with something in it."""
     page = browser.new_page()
     page.add_init_script(FIRST_PAINT)
@@ -51,7 +58,7 @@ def first_paint_s(browser: Browser, url: str) -> float:
 
 
 def frames_per_s(page: Page) -> float:
-    """Updates of the curves that reach the page."""
+    """Frames that show something new."""
     page.evaluate(WATCH)
     started = monotonic()
     page.wait_for_timeout(1e3 * FRAMES_S)
@@ -121,14 +128,14 @@ def main() -> None:
     with server() as (url, process):
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
-            page = browser.new_context(viewport={"width": 1280, "height": 800})
-            page.new_page().goto(url)  # what a browser keeps of an earlier visit is there
-            print(f"first paint after {median(first_paint_s(page, url) for _ in range(5)):.2f} s (median of 5, asked 2)", flush=True)
-            live = page.new_page()
+            visits = browser.new_context(viewport={"width": 1280, "height": 800})
+            first_paint_s(visits, url)  # what a browser keeps of an earlier visit is there
+            print(f"first paint after {median(first_paint_s(visits, url) for _ in range(5)):.2f} s (median of 5, asked 2)", flush=True)
+            live = visits.new_page()
             live.goto(f"{url}{RACE}")
             live.get_by_role("button", name="Pause").wait_for()
             live.wait_for_timeout(3000)
-            print(f"live 2P4D, A/B: {frames_per_s(live):.1f} updates of the curves a second (asked 15)", flush=True)
+            print(f"live 2P4D, A/B: {frames_per_s(live):.1f} frames a second that show something new (asked 15)", flush=True)
             print(f"slider to the answer: {1e3 * slide_s(live):.0f} ms (median of {REPEATS}, asked 250)", flush=True)
             browser.close()
         rates = asyncio.run(viewed(url))

@@ -69,7 +69,9 @@ class LivePage(Visit):
             self.curves.update(race)
             if race.finished:
                 self._finish()
-            elif self._frames % TEXT_EVERY == 0:
+            elif self._frames % TEXT_EVERY:
+                self._show_pictures()
+            else:
                 self._show_text()
 
     def _connect(self) -> None:
@@ -200,13 +202,18 @@ class LivePage(Visit):
         frame = race.frame(self._at_bin)
         self._cards[0].object = cards.card("A", frame.a)
         self._cards[1].object = cards.card("B", frame.b, frame.speedup)
+        self._show_pictures()
+        reached = self.player.speed_reached if self.player.playing else None
+        self.transport.clock.object = cards.clock(frame, self.state.speed, reached, self._at_bin is not None)
+        self.transport.show_time(race.bins, self._at_bin)
+
+    def _show_pictures(self) -> None:
+        race = self.player.race
+        assert race is not None  # shown only once there is one
         if self._at_bin is None:
             self._seen.add(race.bins, [cluster_frame(side.simulation) for side in (race.a, race.b)])
         for picture, drawn in zip(self._pictures, self._seen.at(self._at_bin), strict=True):
             picture.draw(drawn)
-        reached = self.player.speed_reached if self.player.playing else None
-        self.transport.clock.object = cards.clock(frame, self.state.speed, reached, self._at_bin is not None)
-        self.transport.show_time(race.bins, self._at_bin)
 
     def _lay_out(self) -> None:
         sides = [pn.Column(*parts, sizing_mode="stretch_width", margin=0) for parts in zip(self._cards, self._pictures, strict=True)]

@@ -55,7 +55,6 @@ class Transport:
         )
         self.clock = pn.pane.HTML("", margin=(10, 6), stylesheets=[CSS])
         notice.param.update(margin=(4, 6), min_width=260, styles={"flex": "1 1 260px"}, sizing_mode=None)
-        self._following = False
         self._keys = pmui.Dialog(
             pn.pane.HTML(keys_html(), sizing_mode="stretch_width", stylesheets=[CSS]),
             title="Keys",
@@ -78,13 +77,11 @@ class Transport:
         )
 
     def on_scrub(self, shown: Callable[[int], None]) -> None:
-        """Call ``shown`` with the time that a visitor drags to."""
+        """Call ``shown`` with the time to which a visitor has dragged, once he lets go.
 
-        def moved(event: Any) -> None:
-            if not self._following:
-                shown(event.new)
-
-        self.history.param.watch(moved, "value")
+        Of the value itself the browser also tells when it was the page that set it, and then late.
+        """
+        self.history.param.watch(lambda event: shown(event.new), "value_throttled")
 
     def show_playing(self, playing: bool) -> None:
         """Have the button say what it does next."""
@@ -92,11 +89,7 @@ class Transport:
 
     def show_time(self, bins: int, at_bin: int | None) -> None:
         """Where the slider ends, and where it stands: at its end unless the past is shown."""
-        self._following = True
-        try:
-            self.history.param.update(end=max(bins, 1), value=bins if at_bin is None else at_bin)
-        finally:
-            self._following = False
+        self.history.param.update(end=max(bins, 1), value=bins if at_bin is None else at_bin)
         self.live.variant = "outlined" if at_bin is None else "contained"
 
     def toggle_keys(self) -> None:
