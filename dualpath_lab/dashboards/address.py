@@ -46,7 +46,12 @@ class Address(JSComponent):
 
     def say(self, query: str, step: bool = True) -> None:
         """Have the address say something else; on the way back or forward it is no step of its own."""
-        self.entry = [query, step and not self._going]
+        entry = [query, step and not self._going]
+
+        def write() -> None:
+            self.entry = entry
+
+        pn.state.onload(write)  # what is changed before the page is loaded gets lost
 
     def _handle_msg(self, data: Any) -> None:
         pn.state.execute(partial(self._go, data["query"]), schedule=True)  # a message comes without the document's lock

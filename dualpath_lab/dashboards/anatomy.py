@@ -16,7 +16,7 @@ from dualpath_lab.dashboards.anatomy_state import NUMBER, RUNNING, AnatomyState
 from dualpath_lab.dashboards.anatomy_views import AnatomyViews
 from dualpath_lab.dashboards.controls import Controls, title
 from dualpath_lab.dashboards.export import Export
-from dualpath_lab.dashboards.shell import together
+from dualpath_lab.dashboards.locking import together
 from dualpath_lab.dashboards.style import CSS
 from dualpath_lab.dashboards.visit import Visit, visited
 from dualpath_lab.scenario import Scenario, ScenarioError

@@ -19,8 +19,9 @@ from dualpath_lab.dashboards.explore_text import progress, readout, spoken, writ
 from dualpath_lab.dashboards.export import Export
 from dualpath_lab.dashboards.heat_map import GRADIENT, HeatMap, heat_grid
 from dualpath_lab.dashboards.jobs import Batch, Jobs, shared
+from dualpath_lab.dashboards.locking import in_turn, together
 from dualpath_lab.dashboards.prints import Plotted
-from dualpath_lab.dashboards.shell import PAIR, href, together
+from dualpath_lab.dashboards.shell import PAIR, href
 from dualpath_lab.dashboards.style import CSS
 from dualpath_lab.dashboards.visit import Visit, visited, while_open
 from dualpath_lab.scenario import ScenarioError
@@ -56,7 +57,7 @@ class ExploreLab(Visit):
         self._bar = pmui.LinearProgress(value=0, sizing_mode="stretch_width", margin=(10, 8), variant="determinate")
         self._button = pmui.Button(label="Cancel", icon="close", variant="outlined", size="small", margin=4, width=130)
         self.build([self.message, *self.sidebar.root], self._main(), self._export())
-        self._button.on_click(lambda _: self._cancel() if self._running else self._start("Running the rest."))
+        self._button.on_click(in_turn(lambda _: self._cancel() if self._running else self._start("Running the rest.")))
         self.heat.param.watch(self._picked, "picked")
         state.param.watch(self._changed, [name for name in state.KEYS if name not in CHOSEN])
         state.param.watch(self._choose, list(CHOSEN))

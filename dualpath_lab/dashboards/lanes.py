@@ -15,7 +15,8 @@ from dualpath_lab.dashboards.lane_cards import lane_card
 from dualpath_lab.dashboards.lane_export import lane_plots, lane_words, packet_table
 from dualpath_lab.dashboards.lane_state import NARROWEST_US, RUNNING, LaneState
 from dualpath_lab.dashboards.lane_views import LaneViews
-from dualpath_lab.dashboards.shell import PAIR, together
+from dualpath_lab.dashboards.locking import together
+from dualpath_lab.dashboards.shell import PAIR
 from dualpath_lab.dashboards.style import CSS
 from dualpath_lab.dashboards.visit import Visit, visited
 from dualpath_lab.lane_scenario import LaneScenario

@@ -14,10 +14,11 @@ from dualpath_lab.dashboards.curves import Curves
 from dualpath_lab.dashboards.export import Export
 from dualpath_lab.dashboards.keyboard import Keyboard
 from dualpath_lab.dashboards.live_export import race_plots, race_table, race_words
+from dualpath_lab.dashboards.locking import in_turn, together
 from dualpath_lab.dashboards.player import FRAME_S, Player
 from dualpath_lab.dashboards.race import Race
 from dualpath_lab.dashboards.seen import Seen
-from dualpath_lab.dashboards.shell import PAIR, together
+from dualpath_lab.dashboards.shell import PAIR
 from dualpath_lab.dashboards.sidebar import Sidebar
 from dualpath_lab.dashboards.state import SETTINGS, LabState, changes, live_values, mark
 from dualpath_lab.dashboards.style import CSS
@@ -76,11 +77,11 @@ class LivePage(Visit):
 
     def _connect(self) -> None:
         transport = self.transport
-        transport.play.on_click(lambda _: self._toggle())
-        transport.step.on_click(lambda _: self._step())
-        transport.reset.on_click(lambda _: self._reset())
-        transport.live.on_click(lambda _: self._show_bin(None))
-        transport.share.on_click(lambda _: self._keyboard.copy_link(self.state.to_query()))
+        transport.play.on_click(in_turn(lambda _: self._toggle()))
+        transport.step.on_click(in_turn(lambda _: self._step()))
+        transport.reset.on_click(in_turn(lambda _: self._reset()))
+        transport.live.on_click(in_turn(lambda _: self._show_bin(None)))
+        transport.share.on_click(in_turn(lambda _: self._keyboard.copy_link(self.state.to_query())))
         transport.on_scrub(self._show_bin)
 
     def stop(self) -> None:

@@ -18,12 +18,13 @@ import dualpath_lab
 from dualpath_lab.dashboards.controls import Controls, title
 from dualpath_lab.dashboards.export import Export
 from dualpath_lab.dashboards.jobs import Jobs, shared
+from dualpath_lab.dashboards.locking import together
 from dualpath_lab.dashboards.marks import INK
 from dualpath_lab.dashboards.paper_figures import FIGURES
 from dualpath_lab.dashboards.paper_rows import row_table
 from dualpath_lab.dashboards.paper_run import SEED, RowRun, RowState
 from dualpath_lab.dashboards.prints import Plotted
-from dualpath_lab.dashboards.shell import PAIR, together
+from dualpath_lab.dashboards.shell import PAIR
 from dualpath_lab.dashboards.style import CSS
 from dualpath_lab.dashboards.visit import Visit, visited, while_open
 from dualpath_lab.scenario import ScenarioError

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from html import escape
 from typing import Any
 
 import panel as pn
-from panel.util import edit_readonly
+from panel.util.parameters import edit_readonly
 from panel_material_ui.template.base import Page
 
 from dualpath_lab.dashboards import tour
@@ -79,20 +77,6 @@ def _tour(pathname: str) -> list[Any]:
     number, problem = tour.step_asked_for(pn.state.session_args)
     html = tour.strip(number, partial(href, pathname=pathname)) if number else notice(problem, "warning") if problem else ""
     return [pn.pane.HTML(html, sizing_mode="stretch_width", margin=(10, 16, 0, 16), stylesheets=[tour.CSS, CSS])] if html else []
-
-
-@contextmanager
-def together() -> Iterator[None]:
-    """Send all changes made inside as one, by Bokeh's own locked way: a visitor who leaves meanwhile does no harm to it."""
-    document = pn.state.curdoc
-    if document is None or document.callbacks.hold_value:
-        yield
-        return
-    document.hold("combine")
-    try:
-        yield
-    finally:
-        document.unhold()
 
 
 PAIR = """

@@ -9,6 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dualpath_lab.dashboards.keyboard import keys_html
+from dualpath_lab.dashboards.locking import in_turn
 from dualpath_lab.dashboards.state import SPEEDS, LabState
 from dualpath_lab.dashboards.style import CSS
 
@@ -64,7 +65,7 @@ class Transport:
             width_option="xs",
         )
         help_button = _button("Keys", "keyboard", 92)
-        help_button.on_click(lambda _: self.toggle_keys())
+        help_button.on_click(in_turn(lambda _: self.toggle_keys()))
         self.speed.param.watch(lambda event: state.param.update(speed=event.new), "value")
         state.param.watch(lambda event: self.speed.param.update(value=event.new), "speed")
         buttons = (self.play, self.step, self.reset, self.speed, self.share, help_button, self.clock)
