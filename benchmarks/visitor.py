@@ -76,13 +76,16 @@ class Visitor:
     async def _message(self) -> tuple[dict[str, Any], Any] | None:
         """Header and content of the next message; None where there is none any more."""
         assert self._socket is not None  # opened first
-        parts = [await self._socket.read_message() for _ in range(3)]
-        if None in parts:
-            return None
-        header, _, content = map(json.loads, parts)
-        for _ in range(2 * header.get("num_buffers", 0)):
-            await self._socket.read_message()
-        return header, content
+        parts: list[str | bytes] = []
+        wanted = 3
+        while len(parts) < wanted:
+            part = await self._socket.read_message()
+            if part is None:
+                return None
+            parts.append(part)
+            if len(parts) == 1:
+                wanted += 2 * json.loads(part).get("num_buffers", 0)
+        return json.loads(parts[0]), json.loads(parts[2])
 
 
 def _labelled(part: Any) -> Iterator[tuple[str, str]]:

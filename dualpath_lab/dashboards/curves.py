@@ -1,4 +1,4 @@
-"""The live curves: one table of rows, streamed; a figure for each step that a request goes through."""
+"""The live curves: tables of rows, streamed; a figure for each step that a request goes through."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from bokeh.models import BasicTicker, ColumnDataSource, CrosshairTool, CustomJS,
 from bokeh.models.annotations import LabelSet, Span
 from bokeh.plotting import figure
 
-from dualpath_lab.dashboards.race import CURVES, Race
+from dualpath_lab.dashboards.race import Race
 from dualpath_lab.dashboards.style import CSS, DASHES, DECODE, KV, MODEL, PREFILL, STRUCTURE, step_above
 from dualpath_lab.scenario import Slo
 
 MOST_ROWS = 240
 """Rows of the table; where a run has more bins, rows take in twice as many each."""
 PLOT_HEIGHT = 176
+PARTS = 3
+"""Tables that the figures share, each in its turn: a browser can't draw all figures anew in every frame."""
 SHORTEST_S = 60.0
 """What the time axis shows at least."""
 
@@ -94,8 +96,8 @@ class Curves:
 
     Attributes
     ----------
-    source : ColumnDataSource
-        A row for every few bins: ``t`` in s, and ``a_<curve>``, ``b_<curve>`` in the unit of the figure.
+    sources : list of ColumnDataSource
+        For every ``PARTS``-th figure. A row for every few bins: ``t`` in s, and ``a_<curve>``, ``b_<curve>`` in the unit of the figure.
     figures : list of figure
         One for each of ``PLOTS``, on one time axis with one crosshair.
     changes : ColumnDataSource
@@ -104,7 +106,7 @@ class Curves:
     """
 
     def __init__(self) -> None:
-        self.source = ColumnDataSource(_no_rows())
+        self.sources = [ColumnDataSource({name: [] for name in _columns(part)}) for part in range(PARTS)]
         self.changes = ColumnDataSource({"t": [], "words": []})
         self._changes: list[tuple[float, str]] = []
         self._cursor = ColumnDataSource({"t": []})
@@ -112,7 +114,7 @@ class Curves:
         self._end_s = SHORTEST_S
         self._time_range = Range1d(start=0, end=SHORTEST_S, reset_start=0, reset_end=SHORTEST_S)
         self._crosshair = Span(dimension="height", line_color=STRUCTURE, line_width=1)
-        self.figures = [self._figure(plot) for plot in PLOTS]
+        self.figures = [self._figure(plot, self.sources[place % PARTS]) for place, plot in enumerate(PLOTS)]
         panels = [
             pn.Column(
                 pn.pane.HTML(_heading(plot), sizing_mode="stretch_width", margin=0, stylesheets=[CSS]),
@@ -125,16 +127,21 @@ class Curves:
         ]
         self.root = pn.Column(*panels, sizing_mode="stretch_width", margin=0, stylesheets=[_GRID])
 
-    def update(self, race: Race) -> None:
-        """Stream the rows that are new."""
+    def update(self, race: Race, part: int | None = None) -> None:
+        """Stream the rows that are new, to one of the sources or to all."""
         if race.bins // self._stride > MOST_ROWS:
             self._stride *= 2
-            self.source.data = _rows(race, 0, self._stride)
+            self._show_all(race)
         else:
-            rows = _rows(race, len(self.source.data["t"]), self._stride)
-            if len(rows["t"]):
-                self.source.stream(rows)
+            for each in range(PARTS) if part is None else (part % PARTS,):
+                rows = _rows(race, each, len(self.sources[each].data["t"]), self._stride)
+                if rows["t"]:
+                    self.sources[each].stream(rows)
         self._stretch(race.time_s)
+
+    def _show_all(self, race: Race) -> None:
+        for part, source in enumerate(self.sources):
+            source.data = _rows(race, part, 0, self._stride)
 
     def mark(self, race: Race) -> None:
         """Show when what changed."""
@@ -157,7 +164,7 @@ class Curves:
     def restart(self, race: Race) -> None:
         """Show another race from its beginning."""
         self._stride = 1
-        self.source.data = _rows(race, 0, 1)
+        self._show_all(race)
         self.point_at(None)
         self._set_end(SHORTEST_S)
         self.mark(race)
@@ -169,9 +176,9 @@ class Curves:
         if time_s > self._end_s:
             self._set_end(step_above(time_s))
             self._show_changes()
-        data = self.source.data
-        for plot, plotted in zip(PLOTS, self.figures, strict=True):
+        for place, (plot, plotted) in enumerate(zip(PLOTS, self.figures, strict=True)):
             if plot.top is None:
+                data = self.sources[place % PARTS].data
                 highest = max(_highest(data[f"{side}_{line.curve}"]) for side in DASHES for line in plot.lines)
                 if highest > plotted.y_range.end:
                     plotted.y_range.end = step_above(highest)
@@ -183,7 +190,7 @@ class Curves:
             shown.end = end_s
         shown.reset_end = self._end_s = end_s
 
-    def _figure(self, plot: Plot) -> Any:
+    def _figure(self, plot: Plot, source: ColumnDataSource) -> Any:
         plotted = figure(
             height=PLOT_HEIGHT,
             sizing_mode="stretch_width",
@@ -202,7 +209,7 @@ class Curves:
             plotted.line(
                 "t",
                 f"{side}_{line.curve}",
-                source=self.source,
+                source=source,
                 color=line.colour,
                 line_width=1.8,
                 line_dash=dash,
@@ -252,22 +259,18 @@ _GRID = """
 """
 
 
-def _columns() -> Iterator[str]:
+def _columns(part: int) -> Iterator[str]:
     yield "t"
-    yield from (f"{side}_{curve}" for side in DASHES for curve in CURVES)
+    yield from (f"{side}_{line.curve}" for plot in PLOTS[part::PARTS] for line in plot.lines for side in DASHES)
 
 
-def _no_rows() -> dict[str, Any]:
-    return {name: np.empty(0) for name in _columns()}
-
-
-def _rows(race: Race, first: int, stride: int) -> dict[str, Any]:
+def _rows(race: Race, part: int, first: int, stride: int) -> dict[str, Any]:
     rows: dict[str, Any] = race.rows(first, stride)
-    for plot in PLOTS:
+    for plot in PLOTS[part::PARTS]:
         for line in plot.lines:
             for side in DASHES:
                 rows[f"{side}_{line.curve}"] *= plot.scale
-    return {name: rows[name].tolist() for name in _columns()}  # arrays would be sent one by one
+    return {name: rows[name].tolist() for name in _columns(part)}  # arrays would be sent one by one
 
 
 def _least_top(plot: Plot) -> float:

@@ -28,6 +28,7 @@ from dualpath_lab.scenario import ScenarioError
 
 TEXT_EVERY = 4
 """Frames between two updates of the text, which the eye cannot follow faster."""
+PICTURES_EVERY = 2
 
 
 HEAD_START_S = 15.0
@@ -67,13 +68,15 @@ class LivePage(Visit):
         assert race is not None  # step had something to advance
         self._frames += 1
         with together():
-            self.curves.update(race)
             if race.finished:
+                self.curves.update(race)
                 self._finish()
-            elif self._frames % TEXT_EVERY:
-                self._show_pictures()
-            else:
+                return
+            self.curves.update(race, self._frames)
+            if self._frames % TEXT_EVERY == 0:
                 self._show_text()
+            elif self._frames % PICTURES_EVERY == 0:
+                self._show_pictures()
 
     def _connect(self) -> None:
         transport = self.transport

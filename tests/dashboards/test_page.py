@@ -7,9 +7,10 @@ import sys
 from collections.abc import Iterator
 
 import numpy as np
+import param
 import pytest
 
-from dualpath_lab.dashboards.curves import MOST_ROWS, PLOTS, Curves
+from dualpath_lab.dashboards.curves import MOST_ROWS, PARTS, PLOTS, Curves
 from dualpath_lab.dashboards.keyboard import KEYS, keys_html
 from dualpath_lab.dashboards.page import LivePage
 from dualpath_lab.dashboards.race import CURVES, Race
@@ -32,9 +33,15 @@ def text_of(page: LivePage) -> str:
 
 def test_it_opens_with_curves_and_plays(page: LivePage) -> None:
     assert page.player.playing
-    assert len(page.curves.source.data["t"]) > 5
+    assert len(page.curves.sources[2].data["t"]) > 5
     assert "A basic" in text_of(page)
     assert "B dualpath" in text_of(page)
+
+
+def drag(page: LivePage, to: int) -> None:
+    """Let go of the history there."""
+    with param.edit_constant(page.transport.history):
+        page.transport.history.param.update(value=to, value_throttled=to)
 
 
 def test_every_curve_is_drawn_once_and_each_plot_has_its_unit() -> None:
@@ -50,7 +57,7 @@ def test_streamed_curves_are_the_races_own(page: LivePage) -> None:
         page.frame()
     race = page.player.race
     assert race is not None
-    shown = page.curves.source.data
+    shown = page.curves.sources[2].data
     stride = round(shown["t"][1] - shown["t"][0])
     assert len(shown["t"]) <= MOST_ROWS
     rows = race.rows(0, stride)
@@ -58,7 +65,9 @@ def test_streamed_curves_are_the_races_own(page: LivePage) -> None:
     np.testing.assert_allclose(shown["a_prefill_snic"], 100 * rows["a_prefill_snic"])
     np.testing.assert_allclose(shown["b_tpot"], 1000 * rows["b_tpot"])
     tops = [figure.y_range.end for figure in page.curves.figures]
-    for plot, top in zip(PLOTS, tops, strict=True):
+    for place, (plot, top) in enumerate(zip(PLOTS, tops, strict=True)):
+        shown = page.curves.sources[place % PARTS].data
+        np.testing.assert_allclose(shown["t"], rows["t"])
         assert all(np.nanmax(shown[f"{side}_{line.curve}"]) <= top for side in "ab" for line in plot.lines)
 
 
@@ -71,9 +80,9 @@ def test_the_end_is_told_with_both_jcts_and_the_picture_stays(page: LivePage) ->
     assert "Both runs have ended" in text_of(page)
     assert "whole run" in text_of(page)
     assert page.transport.play.label == "Play"
-    rows = len(page.curves.source.data["t"])
+    rows = len(page.curves.sources[2].data["t"])
     page.frame()
-    assert len(page.curves.source.data["t"]) == rows
+    assert len(page.curves.sources[2].data["t"]) == rows
 
 
 def test_play_after_the_end_begins_anew(page: LivePage) -> None:
@@ -87,9 +96,9 @@ def test_play_after_the_end_begins_anew(page: LivePage) -> None:
 
 def test_pause_freezes_and_reset_restarts(page: LivePage) -> None:
     page.transport.play.clicks += 1
-    before = list(page.curves.source.data["t"])
+    before = list(page.curves.sources[2].data["t"])
     page.frame()
-    assert list(page.curves.source.data["t"]) == before
+    assert list(page.curves.sources[2].data["t"]) == before
     first = page.player.race
     page.transport.reset.clicks += 1
     assert page.player.playing
@@ -114,13 +123,13 @@ def test_the_speed_acts_at_once(page: LivePage) -> None:
 
 
 def test_what_is_refused_is_said_beside_the_controls_and_the_picture_stays(page: LivePage) -> None:
-    before = list(page.curves.source.data["t"])
+    before = list(page.curves.sources[2].data["t"])
     page.state.model = "llama-70b"
     assert page.message.visible
     assert "cluster.hbm_gbytes" in page.message.object
     assert "cluster.hbm_gbytes" in text_of(page)
     assert not page.player.playing
-    assert list(page.curves.source.data["t"]) == before
+    assert list(page.curves.sources[2].data["t"]) == before
     page.state.model = "ds-27b"
     assert not page.message.visible
     assert page.player.playing
@@ -210,7 +219,7 @@ def test_a_step_is_a_simulated_second_and_pauses(page: LivePage) -> None:
         page._pressed("ArrowRight")
         assert race.time_s == before + seconds
     assert page.transport.play.label == "Play"
-    assert len(page.curves.source.data["t"]) == race.time_s
+    assert len(page.curves.sources[2].data["t"]) == race.time_s
 
 
 def test_keys_do_what_their_buttons_do(page: LivePage) -> None:
@@ -239,7 +248,7 @@ def test_the_history_is_shown_while_the_runs_go_on_and_left_at_its_end(page: Liv
     """Mutant: new frames overwrite the past; the cursor stays behind; the slider's own growth counts as a drag."""
     race = page.player.race
     assert race is not None
-    page.transport.history.value = 5
+    drag(page, 5)
     then = race.frame(5)
     assert page._at_bin == 5
     assert "t = 5 s" in text_of(page)
@@ -258,8 +267,10 @@ def test_the_history_is_shown_while_the_runs_go_on_and_left_at_its_end(page: Liv
     assert page._at_bin is None
     assert page.transport.history.value == race.bins
     assert list(page.curves._cursor.data["t"]) == []
-    page.transport.history.value = 3
-    page.transport.history.value = page.transport.history.end
+    drag(page, 3)
+    page.transport.history.value = 4  # as the browser tells late of what the page had set
+    assert page._at_bin == 3
+    drag(page, page.transport.history.end)
     assert page._at_bin is None
 
 
