@@ -27,7 +27,7 @@ class Visitor:
     Attributes
     ----------
     updates : int
-        Messages so far that brought new rows to the curves.
+        Messages so far that changed the curves or the pictures.
     """
 
     def __init__(self, url: str) -> None:
@@ -54,7 +54,8 @@ class Visitor:
     async def listen(self) -> None:
         """Take in what comes until the connection ends."""
         while message := await self._message():
-            self.updates += "ColumnsStreamed" in json.dumps(message[1]) or "ColumnDataChanged" in json.dumps(message[1])
+            events = message[1].get("events", [])
+            self.updates += any(event["kind"] == "ColumnsStreamed" or event.get("attr") == "frame" for event in events)
 
     async def slide(self, label: str, value: float) -> None:
         """Let go of a slider at a value."""

@@ -67,6 +67,7 @@ def finish_next(now: float, *arrays: NDArray[Any]) -> tuple[int, float]:
         link = net.links[crossing.link]
         link.used = link.used - gone.rate * crossing.share if link.first >= 0 else 0.0
         count = join_held_back(net, count, crossing.link)
+    gone.rate = 0.0
     share_out(net, count, now)
     return flow, float(net.ends_at[1])
 
@@ -82,6 +83,19 @@ def leave_room(which: NDArray[np.int64], model_rate: float, now: float, *arrays:
         count = join_all(net, count, number) if link.used > link.kv_capacity else join_held_back(net, count, number)
     share_out(net, count, now)
     return float(net.ends_at[1])
+
+
+@compiled
+def under_way(times_s: NDArray[np.float64], *arrays: NDArray[Any]) -> NDArray[np.float64]:
+    """Bytes that flows on the move have carried over every link up to some times and that are not booked yet; (links, times)."""
+    net = Arrays(*arrays)
+    moved = np.zeros((len(net.links), len(times_s)))
+    for flow in net.flows:
+        if flow.rate > 0:
+            for crossing in net.crossings[flow.first : flow.first + flow.length]:
+                for place, time_s in enumerate(times_s):
+                    moved[crossing.link, place] += crossing.share * flow.rate * max(time_s - flow.since, 0.0)
+    return moved
 
 
 @njit

@@ -183,14 +183,8 @@ class Network(Timer):
         return flow
 
     def _under_way(self, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Bytes that flows on the move have carried over every link up to some times and that are not booked yet; (links, times)."""
-        under_way = np.zeros((len(self.links), len(times_s)))
-        flows = self._arrays.flows[np.flatnonzero([done is not None for done in self._done])]
-        moved = flows["rate"][:, None] * np.maximum(times_s - flows["since"][:, None], 0.0)
-        for flow, streams in zip(flows, moved, strict=True):
-            crossed = self._arrays.crossings[flow["first"] : flow["first"] + flow["length"]]
-            under_way[crossed["link"]] += crossed["share"][:, None] * streams
-        return under_way
+        moved: NDArray[np.float64] = fluid.under_way(times_s, *self._arrays)
+        return moved[: len(self.links)]
 
 
 @cache
@@ -201,4 +195,5 @@ def warm_up() -> None:
     link = network.link("", "", "", "", 1.0)
     network.start(route([link]), 2.0, lambda: None)
     network.set_capacity(2.0, [link])
+    network.carried_bytes(0.0)
     env.run()

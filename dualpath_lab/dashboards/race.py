@@ -81,6 +81,8 @@ class Side:
 
     def read(self) -> None:
         """Read the bins that are over since the last call."""
+        if int(self.simulation.now / BIN_S) == self.bins:
+            return
         utilization = observer.utilization(self.simulation, self.bins)
         latency = observer.latency(self.simulation, self.bins)
         none = np.zeros(len(latency["turns"]))

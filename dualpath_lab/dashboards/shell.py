@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 import panel as pn
-from panel.util.parameters import edit_readonly
+import param
 from panel_material_ui.template.base import Page
 
 from dualpath_lab.dashboards import tour
@@ -49,7 +49,7 @@ def build(here: str, sidebar: list[Any], main: Any, export: Export) -> Page:
     start = f'<a href="{escape(tour.address(1, partial(href, pathname=pathname)))}">Tour</a>'
     nav = f'<nav aria-label="Pages">{"".join(links)}{start}</nav>'
     folded = pn.pane.HTML(nav, margin=(4, 12, 0, 12), sizing_mode="stretch_width", stylesheets=[_NAV, _NARROW])
-    page = Page(
+    return QuietPage(
         title="DualPath Lab",
         site_url="",
         header=[pn.pane.HTML(nav, margin=(0, 0, 0, 16), stylesheets=[_NAV, _WIDE]), export.root],
@@ -57,19 +57,22 @@ def build(here: str, sidebar: list[Any], main: Any, export: Export) -> Page:
         sidebar_width=310,
         main=[folded, *_tour(pathname), main, Names()],
         theme_config=_THEME,
-        busy_indicator="linear",
+        busy_indicator=None,
     )
-    show_busy(page, False)
-    return page
 
 
-def show_busy(page: Page, busy: bool) -> None:
-    """Show whether the page is at work.
+class QuietPage(Page):
+    """A page that is no busier than it shows.
 
-    By itself it would follow every event of every visitor of the process, and look through all of its models each time.
+    The library's own would follow each event of every visitor of the process, look through all of its models each time, and never be
+    forgotten for that.
     """
-    with edit_readonly(page):
-        page.busy = busy
+
+    busy: Any = param.Parameter(default=False, allow_refs=False)
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self.busy = False
 
 
 def _tour(pathname: str) -> list[Any]:
