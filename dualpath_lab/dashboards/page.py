@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import panel as pn
@@ -28,11 +29,10 @@ from dualpath_lab.scenario import ScenarioError
 
 TEXT_EVERY = 4
 """Frames between two updates of the text, which the eye cannot follow faster."""
-PICTURES_EVERY = 2
 
 
 HEAD_START_S = 15.0
-HEAD_START_BUDGET_S = 0.1
+HEAD_START_BUDGET_S = 0.3
 """What is simulated before anything is shown, so that no plot is empty, and the wall time that this may take."""
 
 
@@ -75,8 +75,8 @@ class LivePage(Visit):
             self.curves.update(race, self._frames)
             if self._frames % TEXT_EVERY == 0:
                 self._show_text()
-            elif self._frames % PICTURES_EVERY == 0:
-                self._show_pictures()
+            else:
+                self._show_pictures([self._frames % 2])
 
     def _connect(self) -> None:
         transport = self.transport
@@ -211,13 +211,14 @@ class LivePage(Visit):
         self.transport.clock.object = cards.clock(frame, self.state.speed, reached, self._at_bin is not None)
         self.transport.show_time(race.bins, self._at_bin)
 
-    def _show_pictures(self) -> None:
+    def _show_pictures(self, sides: Sequence[int] = (0, 1)) -> None:
         race = self.player.race
         assert race is not None  # shown only once there is one
         if self._at_bin is None:
             self._seen.add(race.bins, [cluster_frame(side.simulation) for side in (race.a, race.b)])
-        for picture, drawn in zip(self._pictures, self._seen.at(self._at_bin), strict=True):
-            picture.draw(drawn)
+        drawn = self._seen.at(self._at_bin)
+        for side in sides:
+            self._pictures[side].draw(drawn[side])
 
     def _lay_out(self) -> None:
         sides = [pn.Column(*parts, sizing_mode="stretch_width", margin=0) for parts in zip(self._cards, self._pictures, strict=True)]
