@@ -69,7 +69,6 @@ class LivePage(Visit):
         self._frames += 1
         with together():
             if race.finished:
-                self.curves.update(race)
                 self._finish()
                 return
             self.curves.update(race, self._frames)
@@ -147,9 +146,8 @@ class LivePage(Visit):
             self._show_bin(self._at_bin + 1)
             return
         with together():
-            self._run(False)
             self.player.step_on()
-            self.curves.update(race)
+            self._run(False)
             if race.finished:
                 self._finish()
             else:
@@ -189,6 +187,8 @@ class LivePage(Visit):
             self.player.play()
         else:
             self.player.pause()
+            if self.player.race:
+                self.curves.update(self.player.race)
         for picture in self._pictures:
             picture.playing = playing
         self.transport.show_playing(playing)

@@ -14,6 +14,7 @@ from dualpath_lab.dashboards.address import Address
 from dualpath_lab.dashboards.cards import notice
 from dualpath_lab.dashboards.export import Export
 from dualpath_lab.dashboards.linked import LinkedState
+from dualpath_lab.dashboards.locking import together
 from dualpath_lab.dashboards.shell import build
 from dualpath_lab.dashboards.style import CSS
 from dualpath_lab.dashboards.viewport import Viewport
@@ -81,8 +82,9 @@ def visited(state: State, page: Callable[[State, list[str]], Opened]) -> Opened:
         return state.to_query() + theme + (f"&{tour.KEY}={number}" if number else "")
 
     def went(link: str) -> None:
-        if problems := state.go_to(link):
-            visit.say(" ".join(problems), "warning")
+        with together():
+            if problems := state.go_to(link):
+                visit.say(" ".join(problems), "warning")
         address.say(query())
 
     address = Address(query(), went)
