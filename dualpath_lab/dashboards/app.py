@@ -7,6 +7,7 @@ from typing import Any
 
 import panel as pn
 
+from dualpath_lab.dashboards.advisor import advisor_page
 from dualpath_lab.dashboards.anatomy import anatomy_page
 from dualpath_lab.dashboards.dragging import let_the_pointer_rest
 from dualpath_lab.dashboards.explore import explore_page
@@ -22,6 +23,7 @@ _OPEN: dict[str, Callable[[], Any]] = {
     "anatomy": anatomy_page,
     "paper": paper_page,
     "lanes": lanes_page,
+    "advisor": advisor_page,
 }
 """What opens each of ``shell.PAGES``."""
 

@@ -16,7 +16,7 @@ from dualpath_lab.dashboards.export import Export
 from dualpath_lab.dashboards.names import Names
 from dualpath_lab.dashboards.style import CSS
 
-PAGES = {"": "Live", "explore": "Explore", "anatomy": "Anatomy", "paper": "Paper", "lanes": "Virtual lanes"}
+PAGES = {"": "Live", "explore": "Explore", "anatomy": "Anatomy", "paper": "Paper", "lanes": "Virtual lanes", "advisor": "Advisor"}
 """Name of a page, as its route and its link have it, and what the header calls it."""
 
 

@@ -21,6 +21,7 @@ SMALL = {
     "anatomy": "workload.source=paper-32k&workload.agents=8",
     "lanes": "width_us=200",
     "paper": "figure=ablation",
+    "advisor": "workload.agents=8&gpus=16&seeds=1",
 }
 LOADING_MS = 30_000
 
