@@ -35,7 +35,7 @@ class AdvisorState(ClusterState):
     compute_gbps = param.Number(
         default=400.0, bounds=(50, 1600), step=50, label="Compute bandwidth", doc="Speed of each GPU's compute NIC, each direction."
     )
-    agents = param.Integer(default=24, bounds=(8, 512), step=8, label="Agents", doc="How many agents replay their turns, all at once.")
+    agents = param.Integer(default=48, bounds=(8, 512), step=8, label="Agents", doc="How many agents replay their turns, all at once.")
     source: Any = param.Selector(default="paper-32k")
     hit_rate = param.Number(
         default=None,
