@@ -10,7 +10,7 @@ from dualpath_lab.core.cluster import Cluster
 from dualpath_lab.core.turn import Turn
 from dualpath_lab.core.turn_view import TurnView
 from dualpath_lab.core.views import ClusterView, DecodeEngineView, PrefillEngineView
-from dualpath_lab.scenario import ScenarioError
+from dualpath_lab.scenario import Role, ScenarioError
 from dualpath_lab.workload import BLOCK_TOKENS
 
 Place = Callable[[Turn], None]
@@ -105,10 +105,13 @@ class Dispatch:
         PolicyError
             If the turn does not wait for a prefill engine, or the engine is not one of this cluster.
         """
-        assigned = self._turn(turn)
+        try:
+            assigned, pe = self._waiting[turn], self._prefill[engine]
+        except (KeyError, TypeError):
+            raise self._unknown(turn, "prefill", engine, self._prefill) from None
         if turn._prefill_engine is not None:
             raise self.error(f"prefill = {engine!r} is not allowed: {turn._prefill_engine!r} was assigned before", turn)
-        pe = assigned.pe = self._engine("prefill", self._prefill, engine, turn)
+        assigned.pe = pe
         pe.sequences += 1
         pe.tokens += assigned.prompt
         turn._prefill_engine = engine
@@ -121,10 +124,12 @@ class Dispatch:
         PolicyError
             If the turn does not wait for a decode engine, or the engine is not one of this cluster or lacks the room.
         """
-        assigned = self._turn(turn)
+        try:
+            assigned, de = self._waiting[turn], self._decode[engine]
+        except (KeyError, TypeError):
+            raise self._unknown(turn, "decode", engine, self._decode) from None
         if turn._decode_engine is not None:
             raise self.error(f"decode = {engine!r} is not allowed: {turn._decode_engine!r} was assigned before", turn)
-        de = self._engine("decode", self._decode, engine, turn)
         if assigned.hbm_bytes > de.hbm.free_bytes:
             raise self.error(
                 f"decode = {engine!r} is not allowed: the turn takes {assigned.hbm_bytes:,} bytes of HBM, and {de.hbm.free_bytes:,} are "
@@ -145,7 +150,9 @@ class Dispatch:
         PolicyError
             If the turn lacks an engine or has begun, or this can't be read there.
         """
-        assigned = self._turn(turn)
+        assigned = self._waiting.get(turn)
+        if assigned is None:
+            raise self._not_waiting(turn)
         if turn._prefill_engine is None or turn._decode_engine is None:
             raise self.error(f"prefill_read = {prefill_read!r} is not allowed yet: both engines should be assigned before", turn)
         hit = assigned.hit
@@ -169,20 +176,15 @@ class Dispatch:
         first = next(iter(self._waiting))
         return self.error(f"it was not placed, and nothing is left to happen that could change that; {self.waiting:,} turn(s) wait", first)
 
-    def _turn(self, turn: TurnView) -> Turn:
-        waiting = self._waiting.get(turn)
-        if waiting is None:
-            known = turn if isinstance(turn, TurnView) else None
-            raise self.error(f"an assignment of {turn!r} is not allowed: it should be one of the turns that wait (cluster.waiting)", known)
-        return waiting
+    def _not_waiting(self, turn: object) -> PolicyError:
+        known = turn if isinstance(turn, TurnView) else None
+        return self.error(f"an assignment of {turn!r} is not allowed: it should be one of the turns that wait, in cluster.waiting", known)
 
-    def _engine(self, role: str, engines: Mapping[View, Engine], engine: View, turn: TurnView) -> Engine:
-        found = engines.get(engine)
-        if found is None:
-            raise self.error(
-                f"{role} = {engine!r} is not allowed: it should be one of the {len(engines)} engines of cluster.{role}_engines", turn
-            )
-        return found
+    def _unknown(self, turn: TurnView, role: Role, engine: object, engines: Mapping[View, Engine]) -> PolicyError:
+        if not isinstance(turn, TurnView) or turn not in self._waiting:
+            return self._not_waiting(turn)
+        allowed = f"it should be one of the {len(engines)} engines of cluster.{role}_engines"
+        return self.error(f"{role} = {engine!r} is not allowed: {allowed}", turn)
 
     def _unreadable(self, prefill_read: object, hit: int, turn: TurnView) -> PolicyError:
         allowed = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from traceback import extract_tb
 from typing import ClassVar, Protocol
 
 from dualpath_lab.core.dispatch import Dispatch, Placement, PolicyError
@@ -111,9 +112,7 @@ class Policy(ABC):
 
 def raised(error: BaseException) -> str:
     """What was raised and where, in words."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = f" in {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace is not None else ""
+    frames = [frame for frame in extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
+    where = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""
     told = " ".join(str(error).split()).rstrip(".")
     return f"raised {type(error).__name__}{where}" + (f": {told}" if told else "")

@@ -118,6 +118,8 @@ class Adaptive:
         self._hungry = dict.fromkeys(range(len(self._prefill_groups)))
         self._private: list[deque[TurnView]] = [deque() for _ in self._decode_groups]
         self._group_tokens = [0] * len(self._decode_groups)
+        self._prefill_tokens = [[engine.tokens for engine in engines] for engines in self._prefill_groups]
+        self._sequences = [[engine.sequences for engine in engines] for engines in self._decode_groups]
         self._placed_tokens = [sum(engine.tokens for engine in engines) for engines in self._decode_groups]
         self._free_bytes = [sum(engine.free_hbm_bytes for engine in engines) for engines in self._decode_groups]
 
@@ -132,9 +134,14 @@ class Adaptive:
             if not self._prefill_queue:
                 break
             del self._hungry[group]
-            self.prefill_fetch(group)
+            self._feed(group)
 
     def prefill_fetch(self, group: int) -> None:
+        """Take the reports of the group's engines, and give them the head of the prefill queue."""
+        self._prefill_tokens[group] = [engine.tokens for engine in self._prefill_groups[group]]
+        self._feed(group)
+
+    def _feed(self, group: int) -> None:
         """Give the group's engines the head of the prefill queue until all are overloaded.
 
         A group that could take more is hungry until it can't. Who asks keeps its place among the hungry: a slow group's forwards seldom
@@ -151,6 +158,7 @@ class Adaptive:
         if engine is None:
             return
         group = engine.group
+        self._sequences[group][engine.index - self._decode_groups[group][0].index] -= 1
         self._group_tokens[group] -= tokens
         self._placed_tokens[group] -= tokens
         self._free_bytes[group] += turn.hbm_bytes
@@ -165,31 +173,38 @@ class Adaptive:
 
     def _assign_prefill(self, group: int) -> bool:
         """Whether the queue ran out before the group's engines did."""
-        queue, engines = self._prefill_queue, self._prefill_groups[group]
-        while True:
-            engine = min(engines, key=_tokens)
-            if engine.tokens > self._beta or not queue:
-                return engine.tokens <= self._beta
-            if engine.node.read_tokens > self._alpha:
-                short = [other for other in engines if other.tokens <= self._beta and other.node.read_tokens <= self._alpha]
-                engine = min(short, key=_tokens, default=engine)
+        queue, engines, tokens = self._prefill_queue, self._prefill_groups[group], self._prefill_tokens[group]
+        while queue:
+            place = tokens.index(min(tokens))
+            if tokens[place] > self._beta:
+                return False
+            if engines[place].node.read_tokens > self._alpha:
+                short = [
+                    other for other, engine in enumerate(engines) if tokens[other] <= self._beta and engine.node.read_tokens <= self._alpha
+                ]
+                place = min(short, key=tokens.__getitem__, default=place)
             turn = queue.popleft()
-            self._dispatch.prefill(turn, engine)
+            tokens[place] += turn.prompt
+            self._dispatch.prefill(turn, engines[place])
             self._read_if_assigned(turn)
+        return min(tokens) <= self._beta
 
     def _assign_decode(self, group: int) -> None:
         queue, engines = self._private[group], self._decode_groups[group]
         if not queue:
             return
-        bound = self._balanced_tokens(group)
+        bound, sequences, first = self._balanced_tokens(group), self._sequences[group], engines[0].index
         while queue:
             turn = queue[0]
             tokens, hbm_bytes = turn.tokens, turn.hbm_bytes
-            engine = _choose(engines, tokens, hbm_bytes, bound)
+            fewest = engines[sequences.index(min(sequences))]
+            fits = fewest.free_hbm_bytes >= hbm_bytes and fewest.tokens + tokens <= bound
+            engine = fewest if fits else _choose(engines, tokens, hbm_bytes, bound)
             if engine is None:
                 return
             queue.popleft()
             self._dispatch.decode(turn, engine)
+            sequences[engine.index - first] += 1
             self._placed_tokens[group] += tokens
             self._free_bytes[group] -= hbm_bytes
             self._read_if_assigned(turn)
@@ -213,9 +228,6 @@ class Adaptive:
 
 def _choose(engines: Sequence[DecodeEngineView], tokens: int, hbm_bytes: int, bound: float) -> DecodeEngineView | None:
     """The engine of fewest sequences that has room and stays within the bound; else that of fewest tokens that has room."""
-    fewest = min(engines, key=_sequences)
-    if fewest.free_hbm_bytes >= hbm_bytes and fewest.tokens + tokens <= bound:
-        return fewest
     roomy = [engine for engine in engines if engine.free_hbm_bytes >= hbm_bytes]
     balanced = [engine for engine in roomy if engine.tokens + tokens <= bound]
     return min(balanced, key=_sequences) if balanced else min(roomy, key=_tokens, default=None)

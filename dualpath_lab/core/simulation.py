@@ -25,7 +25,7 @@ from dualpath_lab.core.recorder import TurnLog
 from dualpath_lab.core.systems import make_batching, make_loader, make_scheduler, mechanisms, sides, with_policy
 from dualpath_lab.core.turn import Turn, hit_tokens
 from dualpath_lab.core.turn_view import TurnView
-from dualpath_lab.core.views import ClusterView, NodeView
+from dualpath_lab.core.views import ClusterView
 from dualpath_lab.hardware import load_hardware
 from dualpath_lab.models import load_model
 from dualpath_lab.scenario import Scenario, ScenarioError
@@ -110,7 +110,7 @@ class Simulation:
         self.dispatch = Dispatch(scenario.system, sides(chosen), self.cluster, view, waiting, self._place)
         self.scheduler = make_scheduler(chosen, scenario, view, self.dispatch)
         for node, seen in zip(self.cluster.nodes, view.prefill_nodes + view.decode_nodes, strict=True):
-            node.reads.ended = partial(self._read_ended, seen)
+            node.reads.ended = partial(self.scheduler.read_ended, seen)
         for prefill_group in self.cluster.prefill_groups:
             prefill_group.loader = self._loader
             prefill_group.forward_ended = self._forward_ended
@@ -229,9 +229,6 @@ class Simulation:
 
     def _forward_ended(self, group: PrefillGroup) -> None:
         self.scheduler.prefill_fetch(group.engines[0].fetch_group)
-
-    def _read_ended(self, node: NodeView) -> None:
-        self.scheduler.read_ended(node)
 
     def _turn_ended(self, turn: Turn) -> None:
         turn.de.sequences -= 1
