@@ -14,12 +14,11 @@ from dualpath_lab.dashboards.anatomy_cards import ANATOMY_CSS, seen_table, turn_
 from dualpath_lab.dashboards.anatomy_export import turn_plots, turn_table, turn_words
 from dualpath_lab.dashboards.anatomy_state import NUMBER, RUNNING, AnatomyState
 from dualpath_lab.dashboards.anatomy_views import AnatomyViews
-from dualpath_lab.dashboards.cards import notice
 from dualpath_lab.dashboards.controls import Controls, title
 from dualpath_lab.dashboards.export import Export
-from dualpath_lab.dashboards.shell import build, keep_in_link, together
+from dualpath_lab.dashboards.locking import together
 from dualpath_lab.dashboards.style import CSS
-from dualpath_lab.dashboards.viewport import Viewport
+from dualpath_lab.dashboards.visit import Visit, visited
 from dualpath_lab.scenario import Scenario, ScenarioError
 from dualpath_lab.studies.anatomy import Turns
 from dualpath_lab.studies.perfetto import trace_lines
@@ -35,18 +34,17 @@ def _run(scenario_json: str) -> Turns:
     return Turns(simulation)
 
 
-class AnatomyLab:
+class AnatomyLab(Visit):
     """Everything that one session shows; ``root`` is its page."""
 
     turns: Turns
 
     def __init__(self, state: AnatomyState, problems: list[str]) -> None:
-        self.state = state
+        super().__init__(state)
+        self.state: AnatomyState = state
         self.views = AnatomyViews(self._take)
         self.turn = 0
         self._ran = {name: getattr(state, name) for name in RUNNING}
-        self.message = pn.pane.HTML("", visible=False, sizing_mode="stretch_width", margin=(10, 16), stylesheets=[CSS])
-        self._notice = pn.pane.HTML("", margin=(2, 0, 6, 0), min_height=24, sizing_mode="stretch_width", stylesheets=[CSS])
         self._card = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 0, 6, 0), stylesheets=[CSS, ANATOMY_CSS])
         self._seen = pn.pane.HTML("", sizing_mode="stretch_width", margin=0, stylesheets=[CSS, ANATOMY_CSS])
         choices = Controls(state, "Acts at once.")
@@ -58,16 +56,14 @@ class AnatomyLab:
             size="small",
             margin=(10, 16),
         )
-        self._viewport = Viewport()
         export = Export(
             "anatomy",
             lambda: turn_words(state),
             lambda: turn_table(self.turns),
             lambda: turn_plots(self.turns, self.turn, self.views),
-            self._say,
+            self.say,
         )
-        self.root = build("anatomy", self._sidebar(), self._main(), export)
-        self._viewport.param.watch(lambda _: pn.state.onload(self._fold), "narrow")  # what is changed before the page is loaded gets lost
+        self.build(self._sidebar(), self._main(), export)
         self.views.scale(state.scale)
         state.param.watch(self._changed, list(RUNNING))
         state.param.watch(self._picked, ["pick", "turn"])
@@ -91,17 +87,16 @@ class AnatomyLab:
                 self._refuse(str(error))
                 return
             self.message.visible = False
-            self._say(text, kind)
+            self.say(text, kind)
             self._show()
 
     def _refuse(self, sentence: str) -> None:
-        self.message.param.update(object=notice(sentence, "error"), visible=True)
         shown = "the settings before"
         if not hasattr(self, "turns"):
             self.turns = _run(AnatomyState().scenario().model_dump_json())
             self._show()
             shown = "the default settings"
-        self._say(f"Not run: {sentence} The picture is of {shown}.", "error")
+        self.refuse(sentence, f"The picture is of {shown}.")
 
     def _show(self) -> None:
         self.views.show_run(self.turns)
@@ -116,7 +111,7 @@ class AnatomyLab:
             self.turn = state.turn if state.pick == NUMBER else turns.pick(state.pick)
         except ScenarioError as error:
             self.turn = turns.pick("median")
-            self._say(f"{error} The picture is of the median turn.", "error")
+            self.say(f"{error} The picture is of the median turn.", "error")
         if state.pick != NUMBER:
             state.turn = self.turn
         self.views.show_turn(turns, self.turn)
@@ -126,23 +121,15 @@ class AnatomyLab:
     def _changed(self, *_: Any) -> None:
         text = f"Ran again with {self.state.differences(self._ran, RUNNING)}."
         self._ran = {name: getattr(self.state, name) for name in RUNNING}
-        if self._viewport.narrow:
-            self.root.sidebar_open = False
+        self.uncover()
         self._start(text)
 
     def _picked(self, *events: Any) -> None:
         if all(event.name == "turn" and event.new == self.turn for event in events):
             return  # the number follows the picture
         with together():
-            self._say("")
+            self.say("")
             self._show_turn()
-
-    def _fold(self) -> None:
-        """The controls start as a closed drawer where they would cover the page."""
-        self.root.sidebar_open = not self._viewport.narrow
-
-    def _say(self, text: str, kind: str = "info") -> None:
-        self._notice.object = notice(text, kind)
 
     def _number(self, choices: Controls) -> Any:
         """Where the number of a turn is put in, which picks that turn."""
@@ -196,12 +183,12 @@ class AnatomyLab:
         )
         views = self.views
         return pn.Column(
-            self._notice,
+            self.notice,
             pn.Column(*self._choices, sizing_mode="stretch_width", margin=0, stylesheets=[_THREE]),
             self._card,
             pn.Column(views.everyone, views.stages, views.links, seen, sizing_mode="stretch_width", margin=0, stylesheets=[_TWO]),
             views.forwards,
-            self._viewport,
+            self.viewport,
             sizing_mode="stretch_width",
             margin=(10, 16, 12, 16),
         )
@@ -218,8 +205,4 @@ _THREE = ":host { display: grid !important; grid-template-columns: repeat(auto-f
 
 def anatomy_page() -> Any:
     """Build the page for the session that asks for it."""
-    state = AnatomyState()
-    location = pn.state.location
-    lab = AnatomyLab(state, state.take_query(location.search if location else ""))
-    keep_in_link(state, lab.root)
-    return lab.root
+    return visited(AnatomyState(), AnatomyLab).root

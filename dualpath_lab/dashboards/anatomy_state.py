@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 
 import param
 
-from dualpath_lab.dashboards.linked import LinkedState
-from dualpath_lab.models import PRESETS
+from dualpath_lab.dashboards.cluster_state import ClusterState
 from dualpath_lab.scenario import SYSTEMS, Scenario, ScenarioError
-from dualpath_lab.workload import DATASETS, build_workload
+from dualpath_lab.workload import build_workload
 
 MOST_TURNS = 10_000
 """Turns of a run of the page: a few seconds of work, so that no visitor waits for another for long."""
@@ -18,7 +17,7 @@ NUMBER = "number"
 """The choice of a turn by its number."""
 
 
-class AnatomyState(LinkedState):
+class AnatomyState(ClusterState):
     """Everything that a visitor of the page can set."""
 
     PAGE: ClassVar[str] = "anatomy"
@@ -34,29 +33,9 @@ class AnatomyState(LinkedState):
         "turn": "turn",
         "scale": "scale",
     }
-    UNITS: ClassVar[Mapping[str, str]] = {
-        "agents": "agents",
-        "prefill_nodes": "nodes",
-        "decode_nodes": "nodes",
-        "storage_gbps": "Gb/s",
-    }
-
-    model: Any = param.Selector(default="qwen-32b", objects=list(PRESETS), label="Model", doc="The model that is served.")
-    source: Any = param.Selector(
-        default="paper-64k", objects=list(DATASETS), label="Workload", doc="Whose turns are replayed: published statistics."
-    )
     agents = param.Integer(default=32, bounds=(8, 512), step=8, label="Agents", doc="How many agents replay their turns, all at once.")
     system: Any = param.Selector(
         default="dualpath", objects=list(SYSTEMS), label="System", doc="Who schedules, which side reads, and how KV-cache moves."
-    )
-    prefill_nodes = param.Integer(
-        default=1, bounds=(1, 12), label="Prefill nodes P", doc="Each has 8 GPUs and one storage NIC; new tokens are computed here."
-    )
-    decode_nodes = param.Integer(
-        default=2, bounds=(1, 12), label="Decode nodes D", doc="Each has 8 GPUs and one storage NIC; answers are generated here."
-    )
-    storage_gbps = param.Number(
-        default=400.0, bounds=(25, 1600), step=25, label="Storage bandwidth", doc="Speed of each node's storage NIC, each direction."
     )
     pick: Any = param.Selector(
         default="median",
@@ -75,7 +54,8 @@ class AnatomyState(LinkedState):
         ScenarioError
             If a value is not allowed, or the run would have more turns than ``MOST_TURNS``.
         """
-        scenario = Scenario().with_values({self.KEYS[name]: getattr(self, name) for name in RUNNING})
+        values = {self.KEYS[name]: getattr(self, name) for name in RUNNING} | {"workload.source": self.source_path}
+        scenario = Scenario().with_values(values)
         turns = build_workload(scenario.workload, scenario.seed)[0].turns
         if turns > MOST_TURNS:
             raise ScenarioError(

@@ -6,6 +6,7 @@ const ARM = 16, HEAD = 26, BAR = 27, TILE = 70, ROW_GAP = 10, SNIC = 32, CNIC = 
 const ONE_ROW = 6 // nodes of a role; more of them stand in two rows, each row's links passing between the nodes of the other
 const ROOMY = 100 // px from which a node has room for words
 const DASH = 12 // px from dash to dash
+const MOVE_MS = 80 // between two places of a dash
 const SHADES = 6 // colours --busy-0 to --busy-5
 
 function three(value) {
@@ -58,6 +59,14 @@ function write(element, text) {
   if (element.textContent !== text) element.textContent = text
 }
 
+function restyle(element, styles) {
+  const text = JSON.stringify(styles)
+  if (styled.get(element) === text) return // an unchanged style would still be worked out anew
+  styled.set(element, text)
+  Object.assign(element.style, styles)
+}
+const styled = new WeakMap()
+
 function makeLane(parent, kind, x, from, to) {
   const group = make("g", { class: `lane ${kind}` }, parent)
   const line = part => make("line", { class: part, x1: x, x2: x, y1: from, y2: to }, group)
@@ -68,17 +77,15 @@ function makeLane(parent, kind, x, from, to) {
 }
 function setLane(lane, width, share, colour) {
   const flows = share > 0.002
-  const across = Math.max(width, flows ? 1.5 : 1)
+  const across = Math.max(Math.round(2 * width) / 2, flows ? 1.5 : 1)
   lane.speed = flows ? 8 + 52 * Math.min(share, 1) : 0 // px/s
   lane.group.classList.toggle("idle", !flows)
   lane.group.dataset.share = share
-  lane.edge.style.strokeWidth = across + 2
-  lane.body.style.strokeWidth = across
-  lane.dash.style.strokeWidth = Math.max(across * 0.45, 1)
-  if (!colour) return
-  lane.body.style.stroke = lane.head.style.fill = colour
-  lane.dash.style.stroke = `var(--busy-${share > 0.45 ? 0 : SHADES - 1})`
-  lane.head.style.stroke = share > 0.45 ? "var(--busy-0)" : ""
+  const dark = share > 0.45
+  restyle(lane.edge, { strokeWidth: across + 2 })
+  restyle(lane.body, { strokeWidth: across, ...(colour && { stroke: colour }) })
+  restyle(lane.dash, { strokeWidth: Math.max(across * 0.45, 1), ...(colour && { stroke: `var(--busy-${dark ? 0 : SHADES - 1})` }) })
+  if (colour) restyle(lane.head, { fill: colour, stroke: dark ? "var(--busy-0)" : "" })
 }
 
 function makeMeter(parent, label, y, wide, classes) {
@@ -90,8 +97,8 @@ function makeMeter(parent, label, y, wide, classes) {
   return (...shares) => {
     let before = 0
     bars.forEach((bar, index) => {
-      bar.style.transform = `translateX(${length * before}px) scaleX(${shares[index]})`
-      bar.style.transformOrigin = `${left}px 0`
+      const [from, across] = [before, shares[index]].map(share => Math.round(200 * share) / 200)
+      restyle(bar, { transform: `translateX(${length * from}px) scaleX(${across})`, transformOrigin: `${left}px 0` })
       before += shares[index]
     })
   }
@@ -205,13 +212,13 @@ export function mount(el, label) {
   root.innerHTML = `<svg role="group" preserveAspectRatio="xMidYMin meet"></svg><div class="tip" aria-hidden="true"></div>${LEGEND}`
   const [svg, tip, legend] = root.children
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)")
-  let frame, drawn, built, playing, pointed, awaited, last
+  let frame, drawn, built, playing, pointed, awaited, last, wide
 
   function show(newFrame, nowPlaying) {
     frame = newFrame
     playing = nowPlaying
     if (!frame?.nodes) return
-    const width = Math.max(4 * Math.floor((root.clientWidth || 480) / 4), 300)
+    const width = Math.max(4 * Math.floor((wide || root.clientWidth || 480) / 4), 300)
     const key = [width, frame.system, ...frame.nodes.map(node => node.name)].join()
     if (key !== built) {
       drawn = build(svg, frame, label, width)
@@ -227,7 +234,7 @@ export function mount(el, label) {
   function move(now) {
     awaited = undefined
     if (!playing || frame.ended || calm.matches || !root.isConnected) return
-    if (!(now - last < 40)) {
+    if (!(now - last < MOVE_MS)) {
       const seconds = Math.min(now - last || 0, 100) / 1000
       for (const lane of drawn.lanes.filter(lane => lane.speed)) {
         lane.phase = (lane.phase + lane.speed * seconds) % DASH
@@ -266,7 +273,10 @@ export function mount(el, label) {
     next.focus()
   }
   const again = () => requestAnimationFrame(() => show(frame, playing))
-  const resized = new ResizeObserver(again)
+  const resized = new ResizeObserver(entries => {
+    wide = entries.at(-1).contentRect.width // reading it from the root would lay the page out anew
+    again()
+  })
   resized.observe(root)
   calm.onchange = again
   function stop() {

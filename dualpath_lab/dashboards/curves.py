@@ -267,7 +267,7 @@ def _rows(race: Race, first: int, stride: int) -> dict[str, Any]:
         for line in plot.lines:
             for side in DASHES:
                 rows[f"{side}_{line.curve}"] *= plot.scale
-    return {name: rows[name] for name in _columns()}
+    return {name: rows[name].tolist() for name in _columns()}  # arrays would be sent one by one
 
 
 def _least_top(plot: Plot) -> float:

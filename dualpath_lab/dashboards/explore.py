@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import isnan, nan
 from typing import Any
 
 import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
-from panel.io.callbacks import PeriodicCallback
 
-from dualpath_lab.dashboards.cards import notice
 from dualpath_lab.dashboards.explore_curves import ExploreCurves
 from dualpath_lab.dashboards.explore_export import explore_plots, explore_words
-from dualpath_lab.dashboards.explore_plan import Cell, Plan, make_plan, region_text
+from dualpath_lab.dashboards.explore_plan import Plan, make_plan, region_text
 from dualpath_lab.dashboards.explore_sidebar import ExploreSidebar
-from dualpath_lab.dashboards.explore_state import ExploreState
+from dualpath_lab.dashboards.explore_state import CHOSEN, ExploreState
 from dualpath_lab.dashboards.explore_text import progress, readout, spoken, written
 from dualpath_lab.dashboards.export import Export
 from dualpath_lab.dashboards.heat_map import GRADIENT, HeatMap, heat_grid
 from dualpath_lab.dashboards.jobs import Batch, Jobs, shared
+from dualpath_lab.dashboards.locking import in_turn, together
 from dualpath_lab.dashboards.prints import Plotted
-from dualpath_lab.dashboards.shell import PAIR, build, href, keep_in_link, together
+from dualpath_lab.dashboards.shell import PAIR, href
 from dualpath_lab.dashboards.style import CSS
-from dualpath_lab.dashboards.viewport import Viewport
+from dualpath_lab.dashboards.visit import Visit, visited, while_open
 from dualpath_lab.scenario import ScenarioError
 from dualpath_lab.studies.sweep.rows import Row
 
 POLL_MS = 250
 
 
-class ExploreLab:
+class ExploreLab(Visit):
     """Everything that one session shows; ``root`` is its page.
 
     Parameters
@@ -43,7 +43,8 @@ class ExploreLab:
     """
 
     def __init__(self, state: ExploreState, problems: list[str], jobs: Jobs) -> None:
-        self.state = state
+        super().__init__(state)
+        self.state: ExploreState = state
         self.rows: dict[str, Row] = {}
         self.plan: Plan | None = None
         self.batch: Batch | None = None
@@ -52,18 +53,17 @@ class ExploreLab:
         self.sidebar = ExploreSidebar(state)
         self.heat = HeatMap(sizing_mode="stretch_width", margin=(4, 0))
         self.curves = ExploreCurves()
-        self._heading, self._legend, self._readout, self._status, self._notice = (_html() for _ in range(5))
+        self._heading, self._legend, self._readout, self._status = (_html() for _ in range(4))
         self._bar = pmui.LinearProgress(value=0, sizing_mode="stretch_width", margin=(10, 8), variant="determinate")
         self._button = pmui.Button(label="Cancel", icon="close", variant="outlined", size="small", margin=4, width=130)
-        self._viewport = Viewport()
-        self.root = build("explore", self.sidebar.root, self._main(), self._export())
-        self._button.on_click(lambda _: self._cancel() if self._running else self._start("Running the rest."))
-        self._viewport.param.watch(lambda _: pn.state.onload(self._fold), "narrow")  # what is changed before the page is loaded gets lost
-        self.heat.param.watch(lambda _: self._show_readout(), "picked")
-        state.param.watch(self._changed, list(state.KEYS))
+        self.build([self.message, *self.sidebar.root], self._main(), self._export())
+        self._button.on_click(in_turn(lambda _: self._cancel() if self._running else self._start("Running the rest.")))
+        self.heat.param.watch(self._picked, "picked")
+        state.param.watch(self._changed, [name for name in state.KEYS if name not in CHOSEN])
+        state.param.watch(self._choose, list(CHOSEN))
         self._start()
         if problems:
-            self._say(" ".join(problems), "warning")
+            self.say(" ".join(problems), "warning")
 
     def poll(self) -> None:
         """Take in what has come since the last time, and show it."""
@@ -101,41 +101,38 @@ class ExploreLab:
             except ScenarioError as error:
                 self._refuse(str(error))
                 return
-            self.sidebar.message.visible = False
-            self._say(text)
+            self.message.visible = False
+            self.say(text)
             self._run(plan)
 
     def _refuse(self, sentence: str) -> None:
-        self.sidebar.message.param.update(object=notice(sentence, "error"), visible=True)
         shown = "the settings before"
         if self.plan is None:
             self._run(make_plan(ExploreState()))
             shown = "the default settings"
-        self._say(f"Not run: {sentence} The picture is of {shown}.", "error")
+        self.refuse(sentence, f"The picture is of {shown}.")
 
     def _run(self, plan: Plan) -> None:
         """Submit a plan's runs before the old ones are let go, so that what both want goes on."""
         before, self.batch = self.batch, self._jobs.submit(plan.scenarios())
         if before:
             before.cancel()
-        if self.plan is None or (plan.x, plan.y, plan.xs, plan.ys) != (self.plan.x, self.plan.y, self.plan.xs, self.plan.ys):
-            self.heat.picked = []
         self.plan = plan
         self.rows = self.batch.poll()
         self._name()
+        self._choose()
         self._show()
         self._show_progress()
 
     def _cancel(self) -> None:
         self.stop()
-        self._say("Cancelled: what was run stays.")
+        self.say("Cancelled: what was run stays.")
         self.poll()
 
     def _changed(self, *_: Any) -> None:
         text = f"Changed: {self.state.differences(self._shown, self.state.KEYS)}."
         self._shown = self._settings()
-        if self._viewport.narrow:
-            self.root.sidebar_open = False
+        self.uncover()
         self._start(text)
 
     def _name(self) -> None:
@@ -169,20 +166,27 @@ class ExploreLab:
         self._show_readout()
 
     def _show_readout(self) -> None:
-        cell = self._picked()
-        if cell is None or self.plan is None:
+        if not self.heat.picked or self.plan is None:
             self._readout.object = '<div class="quiet">Press a cell for its numbers and a link that opens it live.</div>'
             return
+        row, column = self.heat.picked
+        cell = self.plan.cells[row][column]
         pathname = (pn.state.location.pathname if pn.state.location else None) or "/"
         link = href("", pathname).rstrip("?") + cell.live.to_query()
         self._readout.object = readout(self.plan, cell, self.rows, link)
 
-    def _picked(self) -> Cell | None:
-        if not self.heat.picked or self.plan is None:
-            return None
-        row, column = self.heat.picked
-        cell: Cell = self.plan.cells[row][column]
-        return cell
+    def _picked(self, event: Any) -> None:
+        """A visitor has chosen a cell, which the link then names."""
+        assert self.plan is not None  # there is one from the beginning
+        if event.new:
+            row, column = event.new
+            self.state.param.update(x_cell=self.plan.xs[column], y_cell=self.plan.ys[row])
+
+    def _choose(self, *_: Any) -> None:
+        """Show the cell that the settings name; none where the plan has no such cell."""
+        assert self.plan is not None  # there is one from the beginning
+        self.heat.picked = self.plan.at(self.state.x_cell, self.state.y_cell)
+        self._show_readout()
 
     def _show_progress(self) -> None:
         plan, batch = self.plan, self.batch
@@ -197,19 +201,12 @@ class ExploreLab:
             label="Run the rest" if again else "Cancel", icon="play_arrow" if again else "close", disabled=not (self._running or again)
         )
 
-    def _fold(self) -> None:
-        """The controls start as a closed drawer where they would cover the page."""
-        self.root.sidebar_open = not self._viewport.narrow
-
-    def _say(self, text: str, kind: str = "info") -> None:
-        self._notice.object = notice(text, kind)
-
     def _export(self) -> Export:
         def plots() -> list[Plotted]:
             assert self.plan is not None  # there is one from the beginning
             return explore_plots(self.plan, self.heat.grid, self.curves)
 
-        return Export("explore", lambda: explore_words(self.state), self.table, plots, self._say)
+        return Export("explore", lambda: explore_words(self.state), self.table, plots, self.say)
 
     def _main(self) -> Any:
         self._status.param.update(min_width=260, styles={"flex": "1 1 260px"}, sizing_mode=None)
@@ -219,9 +216,9 @@ class ExploreLab:
         return pn.Column(
             run,
             self._bar,
-            self._notice,
+            self.notice,
             pn.Column(left, self.curves.root, **wide, stylesheets=[PAIR]),
-            self._viewport,
+            self.viewport,
             sizing_mode="stretch_width",
             margin=(6, 16, 12, 16),
         )
@@ -232,17 +229,7 @@ def _html() -> Any:
 
 
 def explore_page() -> Any:
-    """Build the page for the session that asks for it, have it follow its runs, and let go of them when the session ends."""
-    state = ExploreState()
-    location = pn.state.location
-    lab = ExploreLab(state, state.take_query(location.search if location else ""), shared())
-    keep_in_link(state, lab.root)
-    polling = PeriodicCallback(callback=lab.poll, period=POLL_MS, background=True)
-    pn.state.onload(polling.start)
-
-    def ended(_: Any) -> None:
-        polling.stop()
-        lab.stop()
-
-    pn.state.on_session_destroyed(ended)
+    """Build the page for the session that asks for it."""
+    lab = visited(ExploreState(), partial(ExploreLab, jobs=shared()))
+    while_open(POLL_MS, lab.poll, lab.stop)
     return lab.root

@@ -123,6 +123,10 @@ class Plan:
         """The measure of a cell; NaN where it is not known."""
         return self.measure.of(cell.rows(rows)) if cell.complete(rows) else nan
 
+    def at(self, x: float | None, y: float | None) -> list[int]:
+        """Row and column of the cell at these values; empty where there is none."""
+        return [self.ys.index(y), self.xs.index(x)] if x in self.xs and y in self.ys else []
+
     def place(self, cell: Cell) -> str:
         """Where a cell is, in words."""
         return f"{self.x.text(cell.x)}, {self.y.text(cell.y)}"

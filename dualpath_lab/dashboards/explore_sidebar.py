@@ -24,21 +24,17 @@ class ExploreSidebar:
     ----------
     root : list of panel objects
         What stands in the sidebar, from top to bottom.
-    message : HTML
-        What is wrong with the settings; hidden while nothing is.
     """
 
     def __init__(self, state: ExploreState) -> None:
         self._state = state
         self._controls = controls = Controls(state, EFFECT, NONE_MEANS | dict.fromkeys(ENDS, "the usual one"), FIRST)
-        self.message = pn.pane.HTML("", visible=False, sizing_mode="stretch_width", margin=(10, 16), stylesheets=[CSS])
         self._fixed = {name: controls.slider(name) for name in SLIDERS}
         self._fixed["hit_rate"] = pn.Column(*controls.optional("hit_rate"), sizing_mode="stretch_width", margin=0)
         self._ends = {name: self._end(name) for name in ENDS}
         state.param.watch(self._follow, ["x", "y", *ENDS])
         self._follow()
         self.root = [
-            self.message,
             pn.pane.HTML(_ABOUT, stylesheets=[CSS], margin=(8, 16, 0, 16), sizing_mode="stretch_width"),
             controls.select("measure"),
             *self._axis("x"),

@@ -62,6 +62,8 @@ MEASURES = ("speed-up of B over A", "JCT of B", "throughput of B", "TTFT p50 of 
 _RANGE_KEYS = {"low": "from", "high": "to", "steps": "values"}
 ENDS = ("x_low", "x_high", "y_low", "y_high")
 """Ends of the ranges."""
+CHOSEN = ("x_cell", "y_cell")
+"""Where the chosen cell is on the axes."""
 
 
 class ExploreState(LabState):
@@ -73,6 +75,8 @@ class ExploreState(LabState):
         **{f"{axis}_{part}": f"{axis}.{key}" for axis in ("x", "y") for part, key in _RANGE_KEYS.items()},
         "measure": "measure",
         **{name: key for name, key in KEYS.items() if name != "speed"},
+        "x_cell": "cell.x",
+        "y_cell": "cell.y",
     }
     UNITS: ClassVar[Mapping[str, str]] = UNITS | {"x_steps": "values", "y_steps": "values"}
 
@@ -85,12 +89,16 @@ class ExploreState(LabState):
     y_high = param.Number(default=None, allow_None=True, label="Y to", doc="Last value of the axis, in its own unit.")
     y_steps = param.Integer(default=4, bounds=(2, 12), step=1, label="Y values", doc="How many values from first to last.")
     measure: Any = param.Selector(default=MEASURES[0], objects=list(MEASURES), label="Measure", doc="What the cells and curves show.")
+    x_cell = param.Number(default=None, allow_None=True, label="X of the cell", doc="Value of the chosen cell on the x axis.")
+    y_cell = param.Number(default=None, allow_None=True, label="Y of the cell", doc="Value of the chosen cell on the y axis.")
     source: Any = param.Selector(default="paper-32k")
     agents = param.Integer(default=48)
 
     def allowed(self, name: str) -> str:
-        """What a parameter may be, in words; what an end may be depends on the axis."""
-        return "a number, or null for the usual one" if name in ENDS else super().allowed(name)
+        """What a parameter may be, in words; what an end or a cell may be depends on the axis."""
+        if name in ENDS + CHOSEN:
+            return f"a number, or null for {'the usual one' if name in ENDS else 'none'}"
+        return super().allowed(name)
 
     def choose(self, axis: str, quantity: str) -> None:
         """Have an axis stand for something else, over its usual range; where the other axis does already, they change places."""

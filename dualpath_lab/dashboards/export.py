@@ -11,6 +11,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dualpath_lab.dashboards.download import Download
+from dualpath_lab.dashboards.locking import in_turn
 from dualpath_lab.dashboards.prints import Plotted, as_html, as_item
 from dualpath_lab.scenario import ScenarioError
 
@@ -75,7 +76,7 @@ class Export:
             margin=0,
             theme_config=_MENU,
         )
-        self._menu.on_click(lambda item: self.give(_kind(item)))
+        self._menu.on_click(in_turn(lambda item: self.give(_kind(item))))
         self.root = pn.Row(self._menu, self._download, margin=(0, 8), styles={"margin-left": "auto"})
 
     def give(self, kind: str) -> None:

@@ -9,16 +9,16 @@ import panel as pn
 import panel_material_ui as pmui
 from bokeh.events import DoubleTap, RangesUpdate
 
-from dualpath_lab.dashboards.cards import notice
 from dualpath_lab.dashboards.controls import Controls, title
 from dualpath_lab.dashboards.export import Export
 from dualpath_lab.dashboards.lane_cards import lane_card
 from dualpath_lab.dashboards.lane_export import lane_plots, lane_words, packet_table
 from dualpath_lab.dashboards.lane_state import NARROWEST_US, RUNNING, LaneState
 from dualpath_lab.dashboards.lane_views import LaneViews
-from dualpath_lab.dashboards.shell import PAIR, build, keep_in_link, together
+from dualpath_lab.dashboards.locking import together
+from dualpath_lab.dashboards.shell import PAIR
 from dualpath_lab.dashboards.style import CSS
-from dualpath_lab.dashboards.viewport import Viewport
+from dualpath_lab.dashboards.visit import Visit, visited
 from dualpath_lab.lane_scenario import LaneScenario
 from dualpath_lab.scenario import ScenarioError
 from dualpath_lab.studies.lanes import LaneResult, lanes
@@ -33,16 +33,15 @@ def _run(scenario_json: str) -> LaneResult:
     return lanes(LaneScenario.model_validate_json(scenario_json))
 
 
-class LaneLab:
+class LaneLab(Visit):
     """Everything that one session shows; ``root`` is its page."""
 
     def __init__(self, state: LaneState, problems: list[str]) -> None:
-        self.state = state
+        super().__init__(state)
+        self.state: LaneState = state
         self.views = LaneViews()
         self.results: dict[str, LaneResult] = {}
         self._ran = {name: getattr(state, name) for name in RUNNING}
-        self.message = pn.pane.HTML("", visible=False, sizing_mode="stretch_width", margin=(10, 16), stylesheets=[CSS])
-        self._notice = pn.pane.HTML("", margin=(2, 0, 6, 0), min_height=24, sizing_mode="stretch_width", stylesheets=[CSS])
         self._cards = {side: pn.pane.HTML("", sizing_mode="stretch_width", margin=0, stylesheets=[CSS]) for side in "ab"}
         self._from = Controls(state, "Acts at once.").slider("start_us", when="value")
         self._width = pmui.DiscreteSlider(
@@ -54,17 +53,15 @@ class LaneLab:
             margin=(4, 22, 2, 16),
             size="small",
         )
-        self._viewport = Viewport()
         export = Export(
             "lanes",
             lambda: lane_words(state),
             lambda: packet_table(self.results, state.start_us, state.start_us + state.width_us),
             lambda: lane_plots(self.results, self.views),
-            self._say,
+            self.say,
         )
-        self.root = build("lanes", self._sidebar(), self._main(), export)
+        self.build(self._sidebar(), self._main(), export)
         self._width.param.watch(lambda event: state.param.update(width_us=event.new), "value_throttled")
-        self._viewport.param.watch(lambda _: pn.state.onload(self._fold), "narrow")  # what is changed before the page is loaded gets lost
         for plotted in self.views.figures:
             plotted.on_event(RangesUpdate, self._zoomed)
             plotted.on_event(DoubleTap, lambda _: state.param.update(start_us=0.0, width_us=self._longest_us))
@@ -72,7 +69,7 @@ class LaneLab:
         state.param.watch(self._moved, ["start_us", "width_us"])
         self._start(INTRODUCTION)
         if problems:
-            self._say(" ".join(problems), "warning")
+            self.say(" ".join(problems), "warning")
 
     @property
     def _longest_us(self) -> float:
@@ -87,17 +84,16 @@ class LaneLab:
                 self._refuse(str(error))
                 return
             self.message.visible = False
-            self._say(text)
+            self.say(text)
             self._show()
 
     def _refuse(self, sentence: str) -> None:
-        self.message.param.update(object=notice(sentence, "error"), visible=True)
         shown = "the settings before"
         if not self.results:
             self.results = {side: _run(scenario.model_dump_json()) for side, scenario in LaneState().scenarios().items()}
             self._show()
             shown = "the default settings"
-        self._say(f"Not run: {sentence} The picture is of {shown}.", "error")
+        self.refuse(sentence, f"The picture is of {shown}.")
 
     def _show(self) -> None:
         for side, card in self._cards.items():
@@ -108,8 +104,7 @@ class LaneLab:
     def _changed(self, *_: Any) -> None:
         text = f"Ran again with {self.state.differences(self._ran, RUNNING)}."
         self._ran = {name: getattr(self.state, name) for name in RUNNING}
-        if self._viewport.narrow:
-            self.root.sidebar_open = False
+        self.uncover()
         self._start(text)
 
     def _moved(self, *_: Any) -> None:
@@ -132,13 +127,6 @@ class LaneLab:
         width = max(event.x1 - event.x0, NARROWEST_US)
         self.state.param.update(start_us=round(max(event.x0, 0.0), 3), width_us=round(width, 3))
 
-    def _fold(self) -> None:
-        """The controls start as a closed drawer where they would cover the page."""
-        self.root.sidebar_open = not self._viewport.narrow
-
-    def _say(self, text: str, kind: str = "info") -> None:
-        self._notice.object = notice(text, kind)
-
     def _sidebar(self) -> list[Any]:
         controls = Controls(self.state, "Runs both ports again.", {"high_limit": "the preset's"}, {"high_limit": 240})
         return [
@@ -160,7 +148,7 @@ class LaneLab:
     def _main(self) -> Any:
         cards = pn.Column(*self._cards.values(), sizing_mode="stretch_width", margin=0, stylesheets=[PAIR])
         window = pn.Column(self._from, self._width, sizing_mode="stretch_width", margin=0, stylesheets=[PAIR])
-        return pn.Column(self._notice, cards, window, self.views.root, self._viewport, sizing_mode="stretch_width", margin=(10, 16, 12, 16))
+        return pn.Column(self.notice, cards, window, self.views.root, self.viewport, sizing_mode="stretch_width", margin=(10, 16, 12, 16))
 
 
 _ABOUT = (
@@ -171,8 +159,4 @@ _ABOUT = (
 
 def lanes_page() -> Any:
     """Build the page for the session that asks for it."""
-    state = LaneState()
-    location = pn.state.location
-    lab = LaneLab(state, state.take_query(location.search if location else ""))
-    keep_in_link(state, lab.root)
-    return lab.root
+    return visited(LaneState(), LaneLab).root

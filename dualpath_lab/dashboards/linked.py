@@ -48,6 +48,18 @@ class LinkedState(param.Parameterized):
         list of str
             A sentence for each part that could not be taken over.
         """
+        taken, problems = self._read(query)
+        self.param.update(**taken)
+        return problems
+
+    def go_to(self, query: str) -> list[str]:
+        """Take over what a link says, and the defaults of what it does not; see :meth:`take_query`."""
+        taken, problems = self._read(query)
+        self.param.update(**{name: self.param[name].default for name in self.KEYS} | taken)
+        return problems
+
+    def _read(self, query: str) -> tuple[dict[str, Any], list[str]]:
+        """What a link says that is right, by parameter, and a sentence for each part that is not."""
         names = {key: name for name, key in self.KEYS.items()}
         taken: dict[str, Any] = {}
         problems = []
@@ -65,8 +77,7 @@ class LinkedState(param.Parameterized):
             elif key not in _PAGE_KEYS and (key, text) != ("page", self.PAGE):
                 near = difflib.get_close_matches(key, names, n=1)
                 problems.append(f"The link's key {key!r} is unknown" + (f"; did you mean {near[0]!r}?" if near else "."))
-        self.param.update(**taken)
-        return problems
+        return taken, problems
 
     def allowed(self, name: str) -> str:
         """What a parameter may be, in words."""

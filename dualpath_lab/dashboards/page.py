@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import panel as pn
-from panel.io.callbacks import PeriodicCallback
 
 from dualpath_lab.core.network import warm_up
 from dualpath_lab.dashboards import cards
@@ -15,15 +14,16 @@ from dualpath_lab.dashboards.curves import Curves
 from dualpath_lab.dashboards.export import Export
 from dualpath_lab.dashboards.keyboard import Keyboard
 from dualpath_lab.dashboards.live_export import race_plots, race_table, race_words
+from dualpath_lab.dashboards.locking import in_turn, together
 from dualpath_lab.dashboards.player import FRAME_S, Player
 from dualpath_lab.dashboards.race import Race
 from dualpath_lab.dashboards.seen import Seen
-from dualpath_lab.dashboards.shell import PAIR, build, keep_in_link, together
+from dualpath_lab.dashboards.shell import PAIR
 from dualpath_lab.dashboards.sidebar import Sidebar
 from dualpath_lab.dashboards.state import SETTINGS, LabState, changes, live_values, mark
 from dualpath_lab.dashboards.style import CSS
 from dualpath_lab.dashboards.transport import Transport
-from dualpath_lab.dashboards.viewport import Viewport
+from dualpath_lab.dashboards.visit import Visit, visited, while_open
 from dualpath_lab.scenario import ScenarioError
 
 TEXT_EVERY = 4
@@ -35,11 +35,12 @@ HEAD_START_BUDGET_S = 0.1
 """What is simulated before anything is shown, so that no plot is empty, and the wall time that this may take."""
 
 
-class LivePage:
+class LivePage(Visit):
     """Everything that one session shows; ``root`` is its page."""
 
     def __init__(self, state: LabState, problems: list[str]) -> None:
-        self.state = state
+        super().__init__(state)
+        self.state: LabState = state
         self.player = Player()
         self._frames = 0
         self._at_bin: int | None = None
@@ -49,16 +50,14 @@ class LivePage:
         self._cards = [pn.pane.HTML("", sizing_mode="stretch_width", margin=0, stylesheets=[CSS]) for _ in "ab"]
         self._pictures = [ClusterView(label=side) for side in "AB"]
         self._seen = Seen()
-        self.transport = Transport(state)
-        self._viewport = Viewport()
+        self.transport = Transport(state, self.notice)
         self._keyboard = Keyboard(self._pressed, self._copied)
-        self.root = self._page()
+        self._lay_out()
         self._connect()
-        self._viewport.param.watch(lambda _: pn.state.onload(self._fold), "narrow")  # what is changed before the page is loaded gets lost
         state.param.watch(self._changed, list(SETTINGS))
         self._start()
         if problems:
-            self._say(" ".join(problems), "warning")
+            self.say(" ".join(problems), "warning")
 
     def frame(self) -> None:
         """One frame: simulate for a moment, then show it."""
@@ -71,26 +70,24 @@ class LivePage:
             self.curves.update(race)
             if race.finished:
                 self._finish()
-            elif self._frames % TEXT_EVERY == 0:
+            elif self._frames % TEXT_EVERY:
+                self._show_pictures()
+            else:
                 self._show_text()
 
     def _connect(self) -> None:
         transport = self.transport
-        transport.play.on_click(lambda _: self._toggle())
-        transport.step.on_click(lambda _: self._step())
-        transport.reset.on_click(lambda _: self._reset())
-        transport.live.on_click(lambda _: self._show_bin(None))
-        transport.share.on_click(lambda _: self._keyboard.copy_link(self.state.to_query()))
+        transport.play.on_click(in_turn(lambda _: self._toggle()))
+        transport.step.on_click(in_turn(lambda _: self._step()))
+        transport.reset.on_click(in_turn(lambda _: self._reset()))
+        transport.live.on_click(in_turn(lambda _: self._show_bin(None)))
+        transport.share.on_click(in_turn(lambda _: self._keyboard.copy_link(self.state.to_query())))
         transport.on_scrub(self._show_bin)
 
     def stop(self) -> None:
         """Let go of everything that runs."""
         self.player.pause()
         self.player.race = None
-
-    def _fold(self) -> None:
-        """The controls start as a closed drawer where they would cover the page."""
-        self.root.sidebar_open = not self._viewport.narrow
 
     def _start(self, notice: str = "") -> None:
         """Both runs from the beginning; what was there stays if the settings are refused."""
@@ -100,38 +97,32 @@ class LivePage:
                 warm_up()  # else the budget would go into it
                 race.advance(HEAD_START_S, HEAD_START_BUDGET_S)
             except ScenarioError as error:
-                self._refuse(str(error))
+                self._run(False)
+                self.refuse(str(error), "The picture is of the settings before." if self.player.race else "")
                 return
-            self.sidebar.message.visible = False
+            self.message.visible = False
             self.player.race = race
             self.curves.restart(race)
             self._seen.clear()
             self._at_bin = None
             self._run(True)
             self._show_text()
-            self._say(notice)
+            self.say(notice)
             if race.finished:
                 self._finish()
-
-    def _refuse(self, sentence: str) -> None:
-        self._run(False)
-        self.sidebar.message.param.update(object=cards.notice(sentence, "error"), visible=True)
-        before = " The picture is of the settings before." if self.player.race else ""
-        self._say(f"Not run: {sentence}{before}", "error")
 
     def _changed(self, *_: Any) -> None:
         before, words = self._settings, changes(self._settings, self.state)
         self._settings = {name: getattr(self.state, name) for name in SETTINGS}
-        if self._viewport.narrow:
-            self.root.sidebar_open = False
+        self.uncover()
         race, values = self.player.race, live_values(before, self.state)
-        if race is None or race.finished or values is None or self.sidebar.message.visible:
+        if race is None or race.finished or values is None or self.message.visible:
             self._start(f"Began anew with {words}.")
             return
         with together():
             race.change(values, mark(before, self.state))
             self.curves.mark(race)
-            self._say(f"Changed at t = {race.time_s:,.0f} s: {words}. The runs go on.")
+            self.say(f"Changed at t = {race.time_s:,.0f} s: {words}. The runs go on.")
 
     def _toggle(self) -> None:
         race = self.player.race
@@ -188,7 +179,7 @@ class LivePage:
         actions[key]()
 
     def _copied(self, done: bool, link: str) -> None:
-        self._say("The link to these settings is copied." if done else f"The browser does not let the page copy; the link is {link}")
+        self.say("The link to these settings is copied." if done else f"The browser does not let the page copy; the link is {link}")
 
     def _run(self, playing: bool) -> None:
         if playing:
@@ -204,7 +195,7 @@ class LivePage:
         assert race is not None  # only a race can finish
         self._run(False)
         self._show_text()
-        self._say(cards.ending(race.frame()))
+        self.say(cards.ending(race.frame()))
 
     def _show_text(self) -> None:
         race = self.player.race
@@ -212,52 +203,36 @@ class LivePage:
         frame = race.frame(self._at_bin)
         self._cards[0].object = cards.card("A", frame.a)
         self._cards[1].object = cards.card("B", frame.b, frame.speedup)
-        if self._at_bin is None:
-            self._seen.add(race.bins, [cluster_frame(side.simulation) for side in (race.a, race.b)])
-        for picture, drawn in zip(self._pictures, self._seen.at(self._at_bin), strict=True):
-            picture.draw(drawn)
+        self._show_pictures()
         reached = self.player.speed_reached if self.player.playing else None
         self.transport.clock.object = cards.clock(frame, self.state.speed, reached, self._at_bin is not None)
         self.transport.show_time(race.bins, self._at_bin)
 
-    def _say(self, text: str, kind: str = "info") -> None:
-        self.transport.notice.object = cards.notice(text, kind)
+    def _show_pictures(self) -> None:
+        race = self.player.race
+        assert race is not None  # shown only once there is one
+        if self._at_bin is None:
+            self._seen.add(race.bins, [cluster_frame(side.simulation) for side in (race.a, race.b)])
+        for picture, drawn in zip(self._pictures, self._seen.at(self._at_bin), strict=True):
+            picture.draw(drawn)
 
-    def _page(self) -> Any:
+    def _lay_out(self) -> None:
         sides = [pn.Column(*parts, sizing_mode="stretch_width", margin=0) for parts in zip(self._cards, self._pictures, strict=True)]
         both = pn.Column(*sides, sizing_mode="stretch_width", margin=0, stylesheets=[PAIR])
-        unseen = pn.Row(self._viewport, self._keyboard, margin=0)
+        unseen = pn.Row(self.viewport, self._keyboard, margin=0)
         main = pn.Column(self.transport.root, both, self.curves.root, unseen, sizing_mode="stretch_width", margin=(6, 16, 12, 16))
         export = Export(
             "live",
             lambda: race_words(self.state),
             lambda: race_table(self.player.race),
             lambda: race_plots(self.player.race, self.curves),
-            self._say,
+            self.say,
         )
-        return build("", self.sidebar.root, main, export)
+        self.build([self.message, *self.sidebar.root], main, export)
 
 
 def open_page() -> Any:
     """Build the page for the session that asks for it, have it run, and stop it when the session ends."""
-    state = LabState()
-    location = pn.state.location
-    document: Any = pn.state.curdoc
-    session: Any = document.session_context.session if document and document.session_context else None
-    problems = state.take_query(location.search if location else "")
-    page = LivePage(state, problems)
-    keep_in_link(state, page.root)
-
-    def tick() -> None:
-        if session is None or session.connection_count:
-            page.frame()
-
-    ticking = PeriodicCallback(callback=tick, period=round(1000 * FRAME_S), background=True)
-    pn.state.onload(ticking.start)
-
-    def ended(_: Any) -> None:
-        ticking.stop()
-        page.stop()
-
-    pn.state.on_session_destroyed(ended)
+    page = visited(LabState(), LivePage)
+    while_open(round(1000 * FRAME_S), page.frame, page.stop)
     return page.root

@@ -13,21 +13,20 @@ import panel as pn
 import param
 from bokeh.models.annotations import Whisker
 from bokeh.models.renderers import GlyphRenderer
-from panel.io.callbacks import PeriodicCallback
 
 import dualpath_lab
-from dualpath_lab.dashboards.cards import notice
 from dualpath_lab.dashboards.controls import Controls, title
 from dualpath_lab.dashboards.export import Export
 from dualpath_lab.dashboards.jobs import Jobs, shared
+from dualpath_lab.dashboards.locking import together
 from dualpath_lab.dashboards.marks import INK
 from dualpath_lab.dashboards.paper_figures import FIGURES
 from dualpath_lab.dashboards.paper_rows import row_table
 from dualpath_lab.dashboards.paper_run import SEED, RowRun, RowState
 from dualpath_lab.dashboards.prints import Plotted
-from dualpath_lab.dashboards.shell import PAIR, build, keep_in_link, together
+from dualpath_lab.dashboards.shell import PAIR
 from dualpath_lab.dashboards.style import CSS
-from dualpath_lab.dashboards.viewport import Viewport
+from dualpath_lab.dashboards.visit import Visit, visited, while_open
 from dualpath_lab.scenario import ScenarioError
 from dualpath_lab.studies.reproduce import Results, read_results
 from dualpath_lab.studies.reproduce.report import cells
@@ -62,37 +61,34 @@ def stored_results() -> Results:
     return read_results(shipped if shipped.exists() else package.parent / "docs" / "results" / STORED)
 
 
-class PaperLab:
+class PaperLab(Visit):
     """Everything that one session shows; ``root`` is its page."""
 
     def __init__(self, state: PaperState, results: Results, problems: list[str], jobs: Jobs) -> None:
-        self.state = state
+        super().__init__(state)
+        self.state: PaperState = state
         self.results = results
         self.run = RowRun(state, results, jobs, self._take)
         self.drawn = {name: element for name, figure in FIGURES.items() if len(element := figure.draw(results))}
-        self._viewport = Viewport()
-        self._notice = pn.pane.HTML("", margin=(2, 0, 6, 0), sizing_mode="stretch_width", stylesheets=[CSS])
         self._figures = pn.Column(sizing_mode="stretch_width", margin=0, stylesheets=[PAIR])
         self._table = table = pn.pane.HTML(table_html(results), sizing_mode="stretch_width", margin=(8, 0), stylesheets=[CSS, _TABLE])
-        main = pn.Column(self._notice, self._figures, table, self._viewport, sizing_mode="stretch_width", margin=(10, 16, 12, 16))
-        export = Export("paper", self._words, lambda: row_table(self.results), self._plots, self._say)
-        self.root = build("paper", self._sidebar(), main, export)
-        self._viewport.param.watch(lambda _: pn.state.onload(self._fold), "narrow")  # what is changed before the page is loaded gets lost
+        main = pn.Column(self.notice, self._figures, table, self.viewport, sizing_mode="stretch_width", margin=(10, 16, 12, 16))
+        export = Export("paper", self._words, lambda: row_table(self.results), self._plots, self.say)
+        self.build(self._sidebar(), main, export)
         state.param.watch(self._show, "figure")
         self._show()
         if problems:
-            self._notice.object = notice(" ".join(problems), "warning")
+            self.say(" ".join(problems), "warning")
 
     def _show(self, *_: Any) -> None:
         chosen = list(self.drawn) if self.state.figure == ALL else [self.state.figure]
         missing = [FIGURES[name].title for name in chosen if name not in self.drawn]
         with together():
             self._figures.objects = [figure_pane(name, self.drawn[name]) for name in chosen if name in self.drawn]
-            self._notice.object = notice(
+            self.say(
                 f"No run of the stored results belongs to “{missing[0]}”." if missing else _INTRODUCTION, "warning" if missing else "info"
             )
-            if self._viewport.narrow:
-                self.root.sidebar_open = False
+            self.uncover()
 
     def _take(self, rows: list[dict[str, Any]]) -> None:
         """Rows that were run here stand in the place of the stored ones."""
@@ -107,13 +103,6 @@ class PaperLab:
 
     def _words(self) -> list[str]:
         return [self.state.figure, f"seeds {' '.join(map(str, self.results.seeds))}"]
-
-    def _say(self, text: str, kind: str = "info") -> None:
-        self._notice.object = notice(text, kind)
-
-    def _fold(self) -> None:
-        """The controls start as a closed drawer where they would cover the page."""
-        self.root.sidebar_open = not self._viewport.narrow
 
     def _sidebar(self) -> list[Any]:
         results = self.results
@@ -200,22 +189,16 @@ td:nth-child(2) { min-width: 260px; }
 
 def paper_page() -> Any:
     """Build the page for the session that asks for it."""
-    state = PaperState()
-    location = pn.state.location
-    problems = state.take_query(location.search if location else "")
+    missing = ""
     try:
         results = stored_results()
     except ScenarioError as error:
         results = Results(version=dualpath_lab.__version__, command="", seeds=[], rows=[], jobs=[])
-        problems.append(f"There are no stored results to show: {error}")
-    lab = PaperLab(state, results, problems, shared())
-    keep_in_link(state, lab.root)
-    polling = PeriodicCallback(callback=lab.run.poll, period=POLL_MS, background=True)
-    pn.state.onload(polling.start)
+        missing = f"There are no stored results to show: {error}"
 
-    def ended(_: Any) -> None:
-        polling.stop()
-        lab.run.stop()
+    def open_with(state: PaperState, problems: list[str]) -> PaperLab:
+        return PaperLab(state, results, [*problems, missing] if missing else problems, shared())
 
-    pn.state.on_session_destroyed(ended)
+    lab = visited(PaperState(), open_with)
+    while_open(POLL_MS, lab.run.poll, lab.run.stop)
     return lab.root

@@ -14,6 +14,7 @@ from dualpath_lab.dashboards.cards import notice
 from dualpath_lab.dashboards.job_tasks import ReproduceTask
 from dualpath_lab.dashboards.jobs import Batch, Jobs
 from dualpath_lab.dashboards.linked import LinkedState
+from dualpath_lab.dashboards.locking import in_turn
 from dualpath_lab.dashboards.style import CSS, duration
 from dualpath_lab.studies.reproduce import Job, Results
 from dualpath_lab.studies.reproduce.report import compared
@@ -64,7 +65,7 @@ class RowRun:
         self._button = pmui.Button(label="Run", icon="play_arrow", variant="outlined", size="small", margin=(6, 16))
         self._bar = pmui.LinearProgress(value=0, variant="determinate", visible=False, sizing_mode="stretch_width", margin=(4, 16))
         self._text = pn.pane.HTML("", stylesheets=[CSS], margin=(0, 16), sizing_mode="stretch_width")
-        self._button.on_click(lambda _: self.cancel() if self.running else self.start())
+        self._button.on_click(in_turn(lambda _: self.cancel() if self.running else self.start()))
         state.param.watch(lambda _: self._introduce(), "row")
         self.root = pn.Column(self._button, self._bar, self._text, sizing_mode="stretch_width", margin=0)
         self._introduce()

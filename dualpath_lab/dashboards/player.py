@@ -9,7 +9,7 @@ from weakref import WeakSet
 from dualpath_lab.core.recorder import BIN_S
 from dualpath_lab.dashboards.race import TICKS_PER_BIN, Race
 
-FRAME_S = 1 / 15
+FRAME_S = 1 / 20
 """Time between two frames."""
 BUDGET_S = 0.028
 """Wall time of a frame that simulating may take, all pages of the process that are looked at together."""

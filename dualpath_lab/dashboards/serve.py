@@ -38,7 +38,7 @@ def serve(port: int, address: str, show: bool) -> None:
     """
     warm_up()
     try:
-        port = port or _free_port(address)
+        port = port or free_port(address)
         origins = ["*"] if address in EVERY_ADDRESS else [f"{host}:{port}" for host in (address, "localhost", "127.0.0.1")]
         pn.serve(
             {f"/{page}": app for page in PAGES},
@@ -56,6 +56,7 @@ def serve(port: int, address: str, show: bool) -> None:
     raise KeyboardInterrupt  # the library ends its loop at Ctrl-C and returns
 
 
-def _free_port(address: str) -> int:
+def free_port(address: str) -> int:
+    """A port that nobody listens on now."""
     with socket.create_server((address, 0)) as probe:
         return int(probe.getsockname()[1])

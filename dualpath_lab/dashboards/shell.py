@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from html import escape
 from typing import Any
 
 import panel as pn
+from panel.util.parameters import edit_readonly
 from panel_material_ui.template.base import Page
 
 from dualpath_lab.dashboards import tour
-from dualpath_lab.dashboards.back_forward import BackForward
 from dualpath_lab.dashboards.cards import notice
 from dualpath_lab.dashboards.export import Export
-from dualpath_lab.dashboards.linked import LinkedState
 from dualpath_lab.dashboards.names import Names
 from dualpath_lab.dashboards.style import CSS
 
 PAGES = {"": "Live", "explore": "Explore", "anatomy": "Anatomy", "paper": "Paper", "lanes": "Virtual lanes"}
 """Name of a page, as its route and its link have it, and what the header calls it."""
-
-
-THEMES = ("light", "dark")
-"""What ``?theme=`` may say; it stays in the link."""
 
 
 def page_asked_for(pathname: str, query: dict[str, list[bytes]]) -> str:
@@ -56,7 +49,7 @@ def build(here: str, sidebar: list[Any], main: Any, export: Export) -> Page:
     start = f'<a href="{escape(tour.address(1, partial(href, pathname=pathname)))}">Tour</a>'
     nav = f'<nav aria-label="Pages">{"".join(links)}{start}</nav>'
     folded = pn.pane.HTML(nav, margin=(4, 12, 0, 12), sizing_mode="stretch_width", stylesheets=[_NAV, _NARROW])
-    return Page(
+    page = Page(
         title="DualPath Lab",
         site_url="",
         header=[pn.pane.HTML(nav, margin=(0, 0, 0, 16), stylesheets=[_NAV, _WIDE]), export.root],
@@ -66,6 +59,17 @@ def build(here: str, sidebar: list[Any], main: Any, export: Export) -> Page:
         theme_config=_THEME,
         busy_indicator="linear",
     )
+    show_busy(page, False)
+    return page
+
+
+def show_busy(page: Page, busy: bool) -> None:
+    """Show whether the page is at work.
+
+    By itself it would follow every event of every visitor of the process, and look through all of its models each time.
+    """
+    with edit_readonly(page):
+        page.busy = busy
 
 
 def _tour(pathname: str) -> list[Any]:
@@ -73,33 +77,6 @@ def _tour(pathname: str) -> list[Any]:
     number, problem = tour.step_asked_for(pn.state.session_args)
     html = tour.strip(number, partial(href, pathname=pathname)) if number else notice(problem, "warning") if problem else ""
     return [pn.pane.HTML(html, sizing_mode="stretch_width", margin=(10, 16, 0, 16), stylesheets=[tour.CSS, CSS])] if html else []
-
-
-def keep_in_link(state: LinkedState, page: Page) -> None:
-    """Have the address follow the state, and the state the address where a visitor of the page goes back or forward."""
-    location = pn.state.location
-    if not location:
-        return
-    number, _ = tour.step_asked_for(pn.state.session_args)
-    theme = pn.state.session_args.get("theme", [b""])[0].decode(errors="replace")
-    around = (f"&theme={theme}" if theme in THEMES else "") + (f"&{tour.KEY}={number}" if number else "")
-    location.search = state.to_query() + around
-    state.param.watch(lambda *_: location.param.update(search=state.to_query() + around), list(state.KEYS))
-    page.main.append(BackForward(state.take_query))
-
-
-@contextmanager
-def together() -> Iterator[None]:
-    """Send all changes made inside as one, by Bokeh's own locked way: a visitor who leaves meanwhile does no harm to it."""
-    document = pn.state.curdoc
-    if document is None or document.callbacks.hold_value:
-        yield
-        return
-    document.hold("combine")
-    try:
-        yield
-    finally:
-        document.unhold()
 
 
 PAIR = """

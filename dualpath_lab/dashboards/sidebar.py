@@ -27,19 +27,15 @@ class Sidebar:
     ----------
     root : list of panel objects
         What stands in the sidebar, from top to bottom.
-    message : HTML
-        What is wrong with the settings; hidden while nothing is.
     """
 
     def __init__(self, state: LabState) -> None:
         self._state = state
         controls = Controls(state, effect, NONE_MEANS, FIRST)
-        self.message = pn.pane.HTML("", visible=False, sizing_mode="stretch_width", margin=(10, 16), stylesheets=[CSS])
         self._ratio = pn.pane.HTML("", sizing_mode="stretch_width", margin=(2, 16, 8, 16), stylesheets=[CSS])
         state.param.watch(self._show_ratio, ["prefill_nodes", "decode_nodes", "storage_gbps", "compute_gbps"])
         self._show_ratio()
         self.root = [
-            self.message,
             *self._presets(),
             title("Cluster"),
             controls.slider("prefill_nodes"),

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
-from functools import cache
-from pathlib import Path
 from typing import Any, ClassVar
 
 import param
 
 from dualpath_lab.core.live_change import CHANGEABLE
-from dualpath_lab.dashboards.linked import LinkedState
-from dualpath_lab.models import PRESETS
-from dualpath_lab.scenario import SYSTEMS, Scenario, ScenarioError
-from dualpath_lab.workload import DATASETS, read_trace
+from dualpath_lab.dashboards.cluster_state import ClusterState
+from dualpath_lab.scenario import SYSTEMS, Scenario
 
-DATA_FOLDER = "DUALPATH_LAB_DATA"
-"""Environment variable that names a folder of recorded traces."""
 SPEEDS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 KEYS = {
@@ -43,11 +35,8 @@ SETTINGS = tuple(name for name in KEYS if name != "speed")
 LIVE = tuple(name for name in SETTINGS if KEYS[name] in CHANGEABLE)
 """Those of them that act on runs under way; for the others both runs begin anew."""
 UNITS = {
-    "prefill_nodes": "nodes",
-    "decode_nodes": "nodes",
-    "storage_gbps": "Gb/s",
+    **ClusterState.UNITS,
     "compute_gbps": "Gb/s",
-    "agents": "agents",
     "arrival_rate": "agents/s",
     "speed": "simulated s per s",
 }
@@ -62,33 +51,17 @@ _SHORT = {
 """What a change of a live parameter is called in a plot."""
 
 
-class LabState(LinkedState):
+class LabState(ClusterState):
     """Everything that a visitor can set; ``None`` has the meaning it has in a scenario."""
 
     KEYS: ClassVar[Mapping[str, str]] = KEYS
     UNITS: ClassVar[Mapping[str, str]] = UNITS
 
-    model: Any = param.Selector(default="qwen-32b", objects=list(PRESETS), label="Model", doc="The model that is served.")
-    source: Any = param.Selector(
-        default="paper-64k",
-        objects=list(DATASETS),
-        label="Workload",
-        doc="Whose turns are replayed: published statistics or a recorded trace.",
-    )
     system_a: Any = param.Selector(
         default="basic", objects=list(SYSTEMS), label="System A", doc="Drawn solid; what speed-ups are measured from."
     )
     system_b: Any = param.Selector(
         default="dualpath", objects=list(SYSTEMS), label="System B", doc="Drawn dashed; runs the same turns as A."
-    )
-    prefill_nodes = param.Integer(
-        default=1, bounds=(1, 12), label="Prefill nodes P", doc="Each has 8 GPUs and one storage NIC; new tokens are computed here."
-    )
-    decode_nodes = param.Integer(
-        default=2, bounds=(1, 12), label="Decode nodes D", doc="Each has 8 GPUs and one storage NIC; answers are generated here."
-    )
-    storage_gbps = param.Number(
-        default=400.0, bounds=(25, 1600), step=25, label="Storage bandwidth", doc="Speed of each node's storage NIC, each direction."
     )
     compute_gbps = param.Number(
         default=400.0, bounds=(50, 1600), step=50, label="Compute bandwidth", doc="Speed of each GPU's compute NIC, each direction."
@@ -122,11 +95,6 @@ class LabState(LinkedState):
     )
     speed: Any = param.Selector(default=20, objects=list(SPEEDS), label="Speed", doc="Simulated seconds that pass in a second of yours.")
 
-    def __init__(self, **values: Any) -> None:
-        self._traces = _traces(os.environ.get(DATA_FOLDER, ""))
-        self.param["source"].objects = [*DATASETS, *self._traces]
-        super().__init__(**values)
-
     def scenarios(self) -> tuple[Scenario, Scenario]:
         """A's and B's scenario, alike but for the system.
 
@@ -136,7 +104,7 @@ class LabState(LinkedState):
             If a value is not allowed.
         """
         values = {key: getattr(self, name) for name, key in SCENARIO_KEYS.items()}
-        values["workload.source"] = str(self._traces.get(self.source, self.source))
+        values["workload.source"] = self.source_path
         base = Scenario().with_values(values)
         return base.with_values({"system": self.system_a}), base.with_values({"system": self.system_b})
 
@@ -162,14 +130,3 @@ def live_values(before: Mapping[str, Any], state: LabState) -> dict[str, Any] | 
     if begins_or_ends or not set(different) <= set(LIVE):
         return None
     return {KEYS[name]: getattr(state, name) for name in different}
-
-
-@cache
-def _traces(folder: str) -> dict[str, Path]:
-    """Find the traces in a folder that can be replayed, by file name; none where the folder's name is empty."""
-    found = {}
-    for path in sorted(Path(folder).glob("*.csv*")) if folder else ():
-        with suppress(ScenarioError):
-            read_trace(path)
-            found[path.name] = path
-    return found

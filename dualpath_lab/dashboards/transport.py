@@ -9,6 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dualpath_lab.dashboards.keyboard import keys_html
+from dualpath_lab.dashboards.locking import in_turn
 from dualpath_lab.dashboards.state import SPEEDS, LabState
 from dualpath_lab.dashboards.style import CSS
 
@@ -22,11 +23,11 @@ class Transport:
     speed : Select
     history : IntSlider
         Simulated time in s that is shown.
-    clock, notice : HTML
+    clock : HTML
     root : panel layout
     """
 
-    def __init__(self, state: LabState) -> None:
+    def __init__(self, state: LabState, notice: Any) -> None:
         self.play = _button("Pause", "pause", 104, variant="contained")
         self.step = _button("Step", "skip_next", 92)
         self.reset = _button("Reset", "replay", 96)
@@ -54,8 +55,7 @@ class Transport:
             margin=(4, 18, 4, 12),
         )
         self.clock = pn.pane.HTML("", margin=(10, 6), stylesheets=[CSS])
-        self.notice = pn.pane.HTML("", margin=(4, 6), min_width=260, styles={"flex": "1 1 260px"}, stylesheets=[CSS])
-        self._following = False
+        notice.param.update(margin=(4, 6), min_width=260, styles={"flex": "1 1 260px"}, sizing_mode=None)
         self._keys = pmui.Dialog(
             pn.pane.HTML(keys_html(), sizing_mode="stretch_width", stylesheets=[CSS]),
             title="Keys",
@@ -65,26 +65,24 @@ class Transport:
             width_option="xs",
         )
         help_button = _button("Keys", "keyboard", 92)
-        help_button.on_click(lambda _: self.toggle_keys())
+        help_button.on_click(in_turn(lambda _: self.toggle_keys()))
         self.speed.param.watch(lambda event: state.param.update(speed=event.new), "value")
         state.param.watch(lambda event: self.speed.param.update(value=event.new), "speed")
         buttons = (self.play, self.step, self.reset, self.speed, self.share, help_button, self.clock)
         self.root = pn.Column(
             pn.FlexBox(*buttons, align_items="center", sizing_mode="stretch_width", margin=0),
-            pn.FlexBox(self.history, self.live, self.notice, align_items="center", sizing_mode="stretch_width", margin=0, min_height=62),
+            pn.FlexBox(self.history, self.live, notice, align_items="center", sizing_mode="stretch_width", margin=0, min_height=62),
             self._keys,
             sizing_mode="stretch_width",
             margin=0,
         )
 
     def on_scrub(self, shown: Callable[[int], None]) -> None:
-        """Call ``shown`` with the time that a visitor drags to."""
+        """Call ``shown`` with the time to which a visitor has dragged, once he lets go.
 
-        def moved(event: Any) -> None:
-            if not self._following:
-                shown(event.new)
-
-        self.history.param.watch(moved, "value")
+        Of the value itself the browser also tells when it was the page that set it, and then late.
+        """
+        self.history.param.watch(lambda event: shown(event.new), "value_throttled")
 
     def show_playing(self, playing: bool) -> None:
         """Have the button say what it does next."""
@@ -92,11 +90,7 @@ class Transport:
 
     def show_time(self, bins: int, at_bin: int | None) -> None:
         """Where the slider ends, and where it stands: at its end unless the past is shown."""
-        self._following = True
-        try:
-            self.history.param.update(end=max(bins, 1), value=bins if at_bin is None else at_bin)
-        finally:
-            self._following = False
+        self.history.param.update(end=max(bins, 1), value=bins if at_bin is None else at_bin)
         self.live.variant = "outlined" if at_bin is None else "contained"
 
     def toggle_keys(self) -> None:

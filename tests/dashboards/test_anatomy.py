@@ -142,7 +142,7 @@ def test_it_opens_with_the_median_turn(lab: AnatomyLab) -> None:
     assert len(lab.views.bars.data["left"]) == 8
     assert len(lab.views.forward.data["start"]) > 0
     assert f"Turn {lab.turn:,}" in lab._card.object
-    assert "Click on a turn" in lab._notice.object
+    assert "Click on a turn" in lab.notice.object
 
 
 def test_a_choice_shows_that_turn_and_runs_nothing(lab: AnatomyLab) -> None:
@@ -173,10 +173,10 @@ def test_a_number_takes_the_turn(lab: AnatomyLab) -> None:
 def test_a_turn_that_is_not_there_is_said_and_the_median_shown(lab: AnatomyLab) -> None:
     """Mutant: silently the last one."""
     lab.state.param.update(pick=NUMBER, turn=9_000)
-    assert "turn = 9000 is not allowed" in lab._notice.object
+    assert "turn = 9000 is not allowed" in lab.notice.object
     assert lab.turn == lab.turns.pick("median")
     lab.state.pick = "slowest"
-    assert "not allowed" not in lab._notice.object
+    assert "not allowed" not in lab.notice.object
 
 
 def test_a_change_runs_again_and_says_what_changed(lab: AnatomyLab) -> None:
@@ -184,7 +184,7 @@ def test_a_change_runs_again_and_says_what_changed(lab: AnatomyLab) -> None:
     lab.state.system = "basic"
     assert lab.turns is not before
     assert set(lab.views.points.data["path"]) == {"prefill path", "nothing read"}
-    assert "System dualpath → basic" in lab._notice.object
+    assert "System dualpath → basic" in lab.notice.object
     assert not lab.views._quota.visible
     lab.state.system = "dualpath"
     assert lab.views._quota.visible
@@ -212,7 +212,7 @@ def test_a_heavy_setting_is_refused_in_a_sentence_and_the_picture_stays(lab: Ana
     lab.state.agents = 512
     assert lab.message.visible
     assert "workload.agents = 512 is not allowed with paper-32k" in lab.message.object
-    assert "the settings before" in lab._notice.object
+    assert "the settings before" in lab.notice.object
     assert (lab.turns, lab.views.bars.data) == (before, bars)
     lab.state.agents = 8
     assert not lab.message.visible
@@ -230,7 +230,7 @@ def test_what_the_sentence_allows_is_allowed() -> None:
 def test_a_link_that_is_refused_still_opens_with_a_picture() -> None:
     lab = AnatomyLab(AnatomyState(agents=512), [])
     assert len(lab.turns) <= MOST_TURNS
-    assert "the default settings" in lab._notice.object
+    assert "the default settings" in lab.notice.object
     assert len(lab.views.bars.data["left"]) == 8
 
 

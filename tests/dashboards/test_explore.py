@@ -153,7 +153,7 @@ def test_cancel_stops_and_the_rest_can_be_run_later(jobs: Jobs) -> None:
     lab = opened(jobs, agents=24)
     lab._button.clicks += 1
     assert not lab._running
-    assert "Cancelled" in lab._notice.object
+    assert "Cancelled" in lab.notice.object
     assert lab._button.label == "Run the rest"
     lab._button.clicks += 1
     assert all("×" in text for line in texts(filled(lab)) for text in line)
@@ -166,7 +166,7 @@ def test_a_new_setting_lets_go_of_what_is_no_longer_needed(jobs: Jobs) -> None:
     lab.state.agents = 8
     assert before is not None
     assert before.finished
-    assert "Agents 2048 → 8" in lab._notice.object
+    assert "Agents 2048 → 8" in lab.notice.object
     filled(lab)
 
 
@@ -194,16 +194,16 @@ def test_what_is_refused_is_said_and_the_picture_stays(jobs: Jobs) -> None:
     lab = filled(opened(jobs))
     shown = texts(lab)
     lab.state.x_high = 13
-    assert lab.sidebar.message.visible
-    assert "x.to = 13 is not allowed for decode nodes: it should be a whole number from 1 to 12 nodes." in lab._notice.object
+    assert lab.message.visible
+    assert "x.to = 13 is not allowed for decode nodes: it should be a whole number from 1 to 12 nodes." in lab.notice.object
     assert texts(lab) == shown
     lab.state.x_high = 2
-    assert not lab.sidebar.message.visible
+    assert not lab.message.visible
 
 
 def test_a_link_that_is_refused_still_opens_with_a_picture(jobs: Jobs) -> None:
     lab = opened(jobs, x="agents", y="agents")
-    assert "the default settings" in lab._notice.object
+    assert "the default settings" in lab.notice.object
     assert len(texts(lab)) == 4
     lab.stop()
 
@@ -345,3 +345,18 @@ def test_a_cell_without_a_number_has_no_colour() -> None:
     assert ["colour" in cell for cell in line] == [True, False, False]
     assert line[2]["text"] == "✕"
     assert not isnan(grid["low"])
+
+
+def test_the_chosen_cell_is_in_the_link_and_comes_back_from_it(jobs: Jobs) -> None:
+    lab = opened(jobs)
+    lab.heat.picked = [1, 0]
+    plan = plan_of(lab)
+    assert (lab.state.x_cell, lab.state.y_cell) == (plan.xs[0], plan.ys[1])
+    other = opened(jobs)
+    assert other.state.take_query(lab.state.to_query()) == []
+    assert other.heat.picked == [1, 0]
+    assert plan.place(plan.cells[1][0]) in other._readout.object
+    other.state.x_cell = 99
+    assert other.heat.picked == []
+    for each in (lab, other):
+        each.stop()

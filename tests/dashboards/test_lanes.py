@@ -170,7 +170,7 @@ def test_a_change_runs_again_and_says_what_changed(lab: LaneLab) -> None:
     assert drawn(lab)[1] == before[1]
     assert lab._cards["a"].object != card
     assert "2.00×" in lab._cards["a"].object
-    assert "Port A paper → equal" in lab._notice.object
+    assert "Port A paper → equal" in lab.notice.object
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_a_heavy_setting_is_refused_in_a_sentence_and_the_picture_stays(lab: Lan
     lab.state.mtu_bytes = 256
     assert lab.message.visible
     assert "duration_ms = 1.5 is not allowed with port.mtu_bytes = 256: it should be at most 0.768" in lab.message.object
-    assert "the settings before" in lab._notice.object
+    assert "the settings before" in lab.notice.object
     assert (drawn(lab), [card.object for card in lab._cards.values()]) == (before, cards)
     lab.state.duration_ms = 0.5
     assert not lab.message.visible
@@ -237,7 +237,7 @@ def test_what_is_accepted_keeps_to_the_packets_that_a_page_can_wait_for() -> Non
 def test_a_link_that_is_refused_still_opens_with_a_picture() -> None:
     lab = LaneLab(LaneState(mtu_bytes=256), [])
     assert all(drawn(lab))
-    assert "the default settings" in lab._notice.object
+    assert "the default settings" in lab.notice.object
 
 
 def test_a_link_carries_every_setting_and_the_pages_name() -> None:

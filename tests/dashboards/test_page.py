@@ -27,7 +27,7 @@ def page() -> Iterator[LivePage]:
 
 
 def text_of(page: LivePage) -> str:
-    return " ".join(str(pane.object) for pane in (*page._cards, page.transport.clock, page.transport.notice))
+    return " ".join(str(pane.object) for pane in (*page._cards, page.transport.clock, page.notice))
 
 
 def test_it_opens_with_curves_and_plays(page: LivePage) -> None:
@@ -116,13 +116,13 @@ def test_the_speed_acts_at_once(page: LivePage) -> None:
 def test_what_is_refused_is_said_beside_the_controls_and_the_picture_stays(page: LivePage) -> None:
     before = list(page.curves.source.data["t"])
     page.state.model = "llama-70b"
-    assert page.sidebar.message.visible
-    assert "cluster.hbm_gbytes" in page.sidebar.message.object
+    assert page.message.visible
+    assert "cluster.hbm_gbytes" in page.message.object
     assert "cluster.hbm_gbytes" in text_of(page)
     assert not page.player.playing
     assert list(page.curves.source.data["t"]) == before
     page.state.model = "ds-27b"
-    assert not page.sidebar.message.visible
+    assert not page.message.visible
     assert page.player.playing
 
 
@@ -187,7 +187,7 @@ def test_what_is_changed_after_a_refusal_begins_anew(page: LivePage) -> None:
     page.state.model = "llama-70b"
     page.state.hit_rate = 0.5
     assert page.player.race is before
-    assert page.sidebar.message.visible
+    assert page.message.visible
     page.state.model = "qwen-32b"
     assert page.player.race is not before
 

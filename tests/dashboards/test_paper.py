@@ -42,7 +42,7 @@ def test_a_figure_without_runs_is_said(results: Results) -> None:
     """Mutant: the page is empty without a word."""
     lab = PaperLab(PaperState(figure="ablation"), results.model_copy(update={"jobs": []}), [], Jobs())
     assert not lab._figures.objects
-    assert FIGURES["ablation"].title in lab._notice.object
+    assert FIGURES["ablation"].title in lab.notice.object
 
 
 @pytest.mark.parametrize("name", ["ablation", "ttft_breakdown", "online_ttft"])

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dualpath_lab.dashboards.cluster_state import DATA_FOLDER
 from dualpath_lab.dashboards.ratio import ratio_text
-from dualpath_lab.dashboards.state import DATA_FOLDER, KEYS, UNITS, LabState, changes
+from dualpath_lab.dashboards.state import KEYS, UNITS, LabState, changes
 from dualpath_lab.dashboards.style import duration, step_above, three_digits
 from dualpath_lab.scenario import Cluster, keys
 from dualpath_lab.theory import theory_summary
@@ -155,3 +156,12 @@ def test_durations_are_in_ms_below_a_second(seconds: float, text: str) -> None:
 def test_axes_end_no_lower_than_what_they_show_and_not_twice_as_high(value: float) -> None:
     assert value <= step_above(value) * (1 + 1e-9)
     assert step_above(value) <= 2 * value
+
+
+def test_going_to_a_link_sets_what_it_does_not_name_to_the_default() -> None:
+    state = LabState(decode_nodes=5, hit_rate=0.5)
+    assert state.go_to("?cluster.decode_nodes=3") == []
+    assert settings(state) == settings(LabState(decode_nodes=3))
+    (problem,) = state.go_to("?model=nothing")
+    assert "model = 'nothing'" in problem
+    assert settings(state) == settings(LabState())
