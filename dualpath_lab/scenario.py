@@ -6,11 +6,13 @@ The core asks for SI values through the properties whose names end in the unit.
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from dualpath_lab.cluster_presets import CLUSTERS
 from dualpath_lab.settings import Part, ScenarioError, Settings
@@ -31,8 +33,32 @@ __all__ = [
     "load_scenario",
 ]
 
-System = Literal["basic", "layerwise", "roundrobin", "dualpath", "split", "oracle"]
-SYSTEMS: tuple[str, ...] = get_args(System)
+SYSTEMS = ("basic", "layerwise", "roundrobin", "dualpath", "split", "oracle")
+
+_CLASS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def _system(value: Any) -> str:
+    """A system by its name, or a policy by that of its class; nothing is imported."""
+    if isinstance(value, type):
+        return _name_of(value)
+    if isinstance(value, str) and (value in SYSTEMS or _CLASS.fullmatch(value)):
+        return value
+    names = ", ".join(map(repr, SYSTEMS))
+    raise ValueError(f"should be one of {names}, or the package.module:Class of a policy of your own")
+
+
+def _name_of(policy: type) -> str:
+    name = f"{policy.__module__}:{policy.__qualname__}"
+    found: object = sys.modules.get(policy.__module__)
+    for part in policy.__qualname__.split("."):
+        found = getattr(found, part, None)
+    if found is not policy:
+        raise ValueError(f"should be a class that {name} leads to: the latest of its name, at the top level of its module or notebook")
+    return name
+
+
+System = Annotated[str, BeforeValidator(_system)]
 
 Role = Literal["prefill", "decode"]
 
@@ -133,8 +159,9 @@ class Scenario(Settings):
         A preset's name or the path of a Hugging Face style ``config.json``.
     kv_dtype : {"fp8", "bf16", "fp16"}, optional
         Storage type of the KV-cache; the model's own when left out.
-    system : str
-        One of ``SYSTEMS`` (reference section 10).
+    system : str or class
+        One of ``SYSTEMS`` (reference section 10), or a policy of your own: its class, or ``package.module:Class``. A scenario keeps the
+        name; whoever simulates it imports the module, which runs it.
     cluster, prefill, decode, workload, mechanisms, traffic, slo
         The parts; mappings are validated into them.
     horizon_s : float, optional

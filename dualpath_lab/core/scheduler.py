@@ -6,41 +6,20 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from math import lcm
 from operator import attrgetter
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from dualpath_lab.core.cluster import Cluster
-from dualpath_lab.core.engines import DecodeEngine
-from dualpath_lab.core.turn import Turn
+from dualpath_lab.core.dispatch import Dispatch, Placement
+from dualpath_lab.core.turn_view import TurnView
+from dualpath_lab.core.views import ClusterView, DecodeEngineView, NodeView, PrefillEngineView
 from dualpath_lab.workload import BLOCK_TOKENS
 
 Kind = TypeVar("Kind")
 
-Place = Callable[[Turn], None]
-"""Called once for each turn, when ``pe``, ``de`` and ``prefill_read`` are set and the decode engine's HBM is taken."""
-
-ChooseSide = Callable[[Turn], None]
+ChooseSide = Callable[[TurnView, PrefillEngineView, DecodeEngineView], int]
+"""How many hit tokens of a turn the prefill node reads, once its engines are known."""
 
 Z_SLACK = 1.05
 """Published (section 7): how far over the mean an engine's tokens may go in phase 2."""
-
-
-class Scheduler(Protocol):
-    """Decides for each turn; told of every event that can let a waiting turn through."""
-
-    waiting: int
-    """Turns submitted and not yet placed."""
-
-    def submit(self, turn: Turn) -> None:
-        """Take a new turn; place it now or later."""
-
-    def prefill_fetch(self, group: int) -> None:
-        """The leader of a prefill group asks for work: a forward has ended."""
-
-    def turn_ended(self, turn: Turn) -> None:
-        """The turn is over, and its decode engine's HBM is free; its group's leader asks for work."""
-
-    def storage_changed(self, alpha_tokens: float) -> None:
-        """Storage has become faster or slower: a read queue is long from another length on."""
 
 
 class RoundRobin:
@@ -49,34 +28,24 @@ class RoundRobin:
     A turn waits for the HBM of the decode engine whose turn it is.
     """
 
-    def __init__(self, cluster: Cluster, place: Place, both_sides: bool) -> None:
-        gpus = len(cluster.nodes[0].cnics)
+    def __init__(self, cluster: ClusterView, dispatch: Dispatch, both_sides: bool) -> None:
+        gpus = len(cluster.prefill_nodes[0].engines)
         self._prefill = _across_nodes(cluster.prefill_engines, gpus)
         self._decode = _across_nodes(cluster.decode_engines, gpus)
         self._both_sides = both_sides
-        self._place = place
+        self._dispatch = dispatch
         self._submitted = 0
-        self.waiting = 0
+        self._waiting: dict[DecodeEngineView, deque[tuple[TurnView, Placement]]] = {engine: deque() for engine in self._decode}
 
-    def submit(self, turn: Turn) -> None:
+    def submit(self, turn: TurnView) -> None:
         """Place the turn as soon as its decode engine has HBM for it."""
         number = self._submitted
         self._submitted += 1
-        self.waiting += 1
-        turn.pe = self._prefill[number % len(self._prefill)]
-        turn.de = self._decode[number % len(self._decode)]
-        if self._both_sides and self._round(number) % 2:
-            turn.prefill_read = 0
-
-        def granted() -> None:
-            self.waiting -= 1
-            turn.pe.sequences += 1
-            turn.pe.tokens += turn.prompt
-            turn.de.sequences += 1
-            turn.de.tokens += turn.tokens
-            self._place(turn)
-
-        turn.de.hbm.take(turn.hbm_bytes, granted)
+        prefill = self._prefill[number % len(self._prefill)]
+        decode = self._decode[number % len(self._decode)]
+        prefill_read = 0 if self._both_sides and self._round(number) % 2 else turn.hit
+        self._waiting[decode].append((turn, Placement(prefill, decode, prefill_read)))
+        self._serve(decode)
 
     def _round(self, number: int) -> int:
         """Rounds over the prefill engines so far, counted so that each pair of engines meets odd and even ones by turns."""
@@ -85,31 +54,40 @@ class RoundRobin:
         rounds_a_lap = lap // prefill
         return number // prefill + (number // lap if rounds_a_lap % 2 == 0 else 0)
 
+    def _serve(self, decode: DecodeEngineView) -> None:
+        waiting = self._waiting[decode]
+        while waiting and waiting[0][0].hbm_bytes <= decode.free_hbm_bytes:
+            self._dispatch.place(*waiting.popleft())
+
     def prefill_fetch(self, group: int) -> None:
         """Nothing: nobody waits for a prefill engine."""
 
-    def turn_ended(self, turn: Turn) -> None:
-        """Nothing: the engine's memory serves those who wait."""
+    def turn_ended(self, turn: TurnView) -> None:
+        """Serve those who wait for the memory that is free now."""
+        if turn.decode_engine is not None:
+            self._serve(turn.decode_engine)
 
-    def storage_changed(self, alpha_tokens: float) -> None:
+    def read_ended(self, node: NodeView) -> None:
+        """Nothing: it looks at no queue."""
+
+    def storage_changed(self) -> None:
         """Nothing: it looks at no queue."""
 
 
-def read_on_prefill_side(turn: Turn) -> None:
+def read_on_prefill_side(turn: TurnView, _prefill: PrefillEngineView, _decode: DecodeEngineView) -> int:
     """All of it through the prefill node, as without a second path."""
-    turn.prefill_read = turn.hit
+    return turn.hit
 
 
-def read_on_shorter_queue(turn: Turn) -> None:
+def read_on_shorter_queue(turn: TurnView, prefill: PrefillEngineView, decode: DecodeEngineView) -> int:
     """All of it on the side whose node has the shorter read queue; the prefill side where they are equal."""
-    turn.prefill_read = 0 if turn.de.node.reads.tokens < turn.pe.node.reads.tokens else turn.hit
+    return 0 if decode.node.read_tokens < prefill.node.read_tokens else turn.hit
 
 
-def split_read(turn: Turn) -> None:
+def split_read(turn: TurnView, prefill: PrefillEngineView, decode: DecodeEngineView) -> int:
     """Divided, in whole blocks, so that both read queues come to the same length, as far as this one read can make them."""
-    prefill_queue, decode_queue = turn.pe.node.reads.tokens, turn.de.node.reads.tokens
-    blocks = round((turn.hit + decode_queue - prefill_queue) / 2 / BLOCK_TOKENS)
-    turn.prefill_read = min(max(blocks * BLOCK_TOKENS, 0), turn.hit)
+    blocks = round((turn.hit + decode.node.read_tokens - prefill.node.read_tokens) / 2 / BLOCK_TOKENS)
+    return min(max(blocks * BLOCK_TOKENS, 0), turn.hit)
 
 
 class Adaptive:
@@ -121,31 +99,32 @@ class Adaptive:
     Parameters
     ----------
     choose_side : callable
-        Sets ``prefill_read`` of a turn whose engines are known.
-    alpha_tokens : float
-        A longer read queue is long.
+        Who reads a turn whose engines are known.
+    alpha_s : float
+        A read queue is long if a storage NIC needs more than this time for it.
     beta_tokens : float
         An engine with more tokens is overloaded.
     """
 
-    def __init__(self, cluster: Cluster, place: Place, choose_side: ChooseSide, alpha_tokens: float, beta_tokens: float) -> None:
+    def __init__(self, cluster: ClusterView, dispatch: Dispatch, choose_side: ChooseSide, alpha_s: float, beta_tokens: float) -> None:
         self._cluster = cluster
-        self._place = place
+        self._dispatch = dispatch
         self._choose_side = choose_side
-        self._alpha = alpha_tokens
+        self._alpha_s = alpha_s
+        self.storage_changed()
         self._beta = beta_tokens
-        self._prefill_queue: deque[Turn] = deque()
-        self._hungry = dict.fromkeys(range(len(cluster.prefill_fetch_groups)))
-        self._private: list[deque[Turn]] = [deque() for _ in cluster.decode_fetch_groups]
-        self._group_tokens = [0] * len(cluster.decode_fetch_groups)
-        self._placed_tokens = [sum(engine.tokens for engine in engines) for engines in cluster.decode_fetch_groups]
-        self._free_bytes = [sum(engine.hbm.free_bytes for engine in engines) for engines in cluster.decode_fetch_groups]
-        self._half_placed: set[Turn] = set()
-        self.waiting = 0
+        self._prefill_groups, self._decode_groups = cluster.prefill_groups, cluster.decode_groups
+        self._prefill_queue: deque[TurnView] = deque()
+        self._hungry = dict.fromkeys(range(len(self._prefill_groups)))
+        self._private: list[deque[TurnView]] = [deque() for _ in self._decode_groups]
+        self._group_tokens = [0] * len(self._decode_groups)
+        self._prefill_tokens = [[engine.tokens for engine in engines] for engines in self._prefill_groups]
+        self._sequences = [[engine.sequences for engine in engines] for engines in self._decode_groups]
+        self._placed_tokens = [sum(engine.tokens for engine in engines) for engines in self._decode_groups]
+        self._free_bytes = [sum(engine.free_hbm_bytes for engine in engines) for engines in self._decode_groups]
 
-    def submit(self, turn: Turn) -> None:
+    def submit(self, turn: TurnView) -> None:
         """Queue the turn on both sides and serve whoever can take work, the prefill group first that was last offered any longest ago."""
-        self.waiting += 1
         decode_group = self._group_tokens.index(min(self._group_tokens))
         self._group_tokens[decode_group] += turn.tokens
         self._private[decode_group].append(turn)
@@ -155,9 +134,14 @@ class Adaptive:
             if not self._prefill_queue:
                 break
             del self._hungry[group]
-            self.prefill_fetch(group)
+            self._feed(group)
 
     def prefill_fetch(self, group: int) -> None:
+        """Take the reports of the group's engines, and give them the head of the prefill queue."""
+        self._prefill_tokens[group] = [engine.tokens for engine in self._prefill_groups[group]]
+        self._feed(group)
+
+    def _feed(self, group: int) -> None:
         """Give the group's engines the head of the prefill queue until all are overloaded.
 
         A group that could take more is hungry until it can't. Who asks keeps its place among the hungry: a slow group's forwards seldom
@@ -168,52 +152,62 @@ class Adaptive:
         else:
             self._hungry.pop(group, None)
 
-    def turn_ended(self, turn: Turn) -> None:
+    def turn_ended(self, turn: TurnView) -> None:
         """Give the decode group's private queue another try."""
-        group = turn.de.fetch_group
-        self._group_tokens[group] -= turn.tokens
-        self._placed_tokens[group] -= turn.tokens
+        engine, tokens = turn.decode_engine, turn.tokens
+        if engine is None:
+            return
+        group = engine.group
+        self._sequences[group][engine.index - self._decode_groups[group][0].index] -= 1
+        self._group_tokens[group] -= tokens
+        self._placed_tokens[group] -= tokens
         self._free_bytes[group] += turn.hbm_bytes
         self._assign_decode(group)
 
-    def storage_changed(self, alpha_tokens: float) -> None:
-        """Turns placed from now on see it."""
-        self._alpha = alpha_tokens
+    def read_ended(self, node: NodeView) -> None:
+        """Nothing: nobody waits for a read queue."""
+
+    def storage_changed(self) -> None:
+        """From now on a read queue is long from another length on."""
+        self._alpha = self._alpha_s * self._cluster.read_tokens_per_s
 
     def _assign_prefill(self, group: int) -> bool:
         """Whether the queue ran out before the group's engines did."""
-        queue, engines = self._prefill_queue, self._cluster.prefill_fetch_groups[group]
-        while True:
-            engine = min(engines, key=_tokens)
-            if engine.tokens > self._beta or not queue:
-                return engine.tokens <= self._beta
-            if engine.node.reads.tokens > self._alpha:
-                short = [other for other in engines if other.tokens <= self._beta and other.node.reads.tokens <= self._alpha]
-                engine = min(short, key=_tokens, default=engine)
+        queue, engines, tokens = self._prefill_queue, self._prefill_groups[group], self._prefill_tokens[group]
+        while queue:
+            place = tokens.index(min(tokens))
+            if tokens[place] > self._beta:
+                return False
+            if engines[place].node.read_tokens > self._alpha:
+                short = [
+                    other for other, engine in enumerate(engines) if tokens[other] <= self._beta and engine.node.read_tokens <= self._alpha
+                ]
+                place = min(short, key=tokens.__getitem__, default=place)
             turn = queue.popleft()
-            turn.pe = engine
-            engine.sequences += 1
-            engine.tokens += turn.prompt
-            self._half_done(turn)
+            tokens[place] += turn.prompt
+            self._dispatch.prefill(turn, engines[place])
+            self._read_if_assigned(turn)
+        return min(tokens) <= self._beta
 
     def _assign_decode(self, group: int) -> None:
-        queue, engines = self._private[group], self._cluster.decode_fetch_groups[group]
+        queue, engines = self._private[group], self._decode_groups[group]
         if not queue:
             return
-        bound = self._balanced_tokens(group)
+        bound, sequences, first = self._balanced_tokens(group), self._sequences[group], engines[0].index
         while queue:
             turn = queue[0]
-            engine = _choose(engines, turn, bound)
+            tokens, hbm_bytes = turn.tokens, turn.hbm_bytes
+            fewest = engines[sequences.index(min(sequences))]
+            fits = fewest.free_hbm_bytes >= hbm_bytes and fewest.tokens + tokens <= bound
+            engine = fewest if fits else _choose(engines, tokens, hbm_bytes, bound)
             if engine is None:
                 return
             queue.popleft()
-            turn.de = engine
-            engine.hbm.hold(turn.hbm_bytes)
-            engine.sequences += 1
-            engine.tokens += turn.tokens
-            self._placed_tokens[group] += turn.tokens
-            self._free_bytes[group] -= turn.hbm_bytes
-            self._half_done(turn)
+            self._dispatch.decode(turn, engine)
+            sequences[engine.index - first] += 1
+            self._placed_tokens[group] += tokens
+            self._free_bytes[group] -= hbm_bytes
+            self._read_if_assigned(turn)
 
     def _balanced_tokens(self, group: int) -> float:
         """Z of phase 2: what an engine has when the longest head-run that fits the group's free HBM is spread evenly, and a little more."""
@@ -223,25 +217,19 @@ class Adaptive:
             if free_bytes < 0:
                 break
             tokens += turn.tokens
-        return Z_SLACK * tokens / len(self._cluster.decode_fetch_groups[group])
+        return Z_SLACK * tokens / len(self._decode_groups[group])
 
-    def _half_done(self, turn: Turn) -> None:
-        if turn not in self._half_placed:
-            self._half_placed.add(turn)
-            return
-        self._half_placed.remove(turn)
-        self.waiting -= 1
-        self._choose_side(turn)
-        self._place(turn)
+    def _read_if_assigned(self, turn: TurnView) -> None:
+        """Choose the side once both queues have given the turn an engine."""
+        prefill, decode = turn.prefill_engine, turn.decode_engine
+        if prefill is not None and decode is not None:
+            self._dispatch.read(turn, self._choose_side(turn, prefill, decode))
 
 
-def _choose(engines: Sequence[DecodeEngine], turn: Turn, bound: float) -> DecodeEngine | None:
+def _choose(engines: Sequence[DecodeEngineView], tokens: int, hbm_bytes: int, bound: float) -> DecodeEngineView | None:
     """The engine of fewest sequences that has room and stays within the bound; else that of fewest tokens that has room."""
-    fewest = min(engines, key=_sequences)
-    if fewest.hbm.free_bytes >= turn.hbm_bytes and fewest.tokens + turn.tokens <= bound:
-        return fewest
-    roomy = [engine for engine in engines if engine.hbm.free_bytes >= turn.hbm_bytes]
-    balanced = [engine for engine in roomy if engine.tokens + turn.tokens <= bound]
+    roomy = [engine for engine in engines if engine.free_hbm_bytes >= hbm_bytes]
+    balanced = [engine for engine in roomy if engine.tokens + tokens <= bound]
     return min(balanced, key=_sequences) if balanced else min(roomy, key=_tokens, default=None)
 
 

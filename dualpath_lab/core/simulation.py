@@ -10,27 +10,26 @@ from functools import partial
 from math import inf
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from simpy import Environment
 
 from dualpath_lab import calibration
 from dualpath_lab.core.alarm import Alarm, call_later
 from dualpath_lab.core.arrivals import Arrivals
 from dualpath_lab.core.cluster import Cluster
+from dualpath_lab.core.dispatch import Dispatch
 from dualpath_lab.core.live_change import changed, hit_rate_of
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.prefill import PrefillGroup
+from dualpath_lab.core.prefill_speed import prefill_tokens_per_s
 from dualpath_lab.core.recorder import TurnLog
-from dualpath_lab.core.systems import long_queue_tokens, make_batching, make_loader, make_scheduler, mechanisms
+from dualpath_lab.core.systems import make_batching, make_loader, make_scheduler, mechanisms, sides, with_policy
 from dualpath_lab.core.turn import Turn, hit_tokens
-from dualpath_lab.hardware import Hardware, load_hardware
-from dualpath_lab.models import Model, load_model
+from dualpath_lab.core.turn_view import TurnView
+from dualpath_lab.core.views import ClusterView
+from dualpath_lab.hardware import load_hardware
+from dualpath_lab.models import load_model
 from dualpath_lab.scenario import Scenario, ScenarioError
-from dualpath_lab.workload import Workload, build_workload
-
-_SAMPLE_TURNS = 2000
-"""Turns from which the rate of a prefill engine in prompt tokens is taken."""
+from dualpath_lab.workload import build_workload
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Simulation:
     Raises
     ------
     ScenarioError
-        If the model, workload and cluster don't go together: weights or a turn too large for the memory.
+        If the model, workload and cluster don't go together: weights or a turn too large for the memory; or if the policy can't be made.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -91,27 +90,27 @@ class Simulation:
         self.now = 0.0
         self.events = 0
         self.agents_finished = 0
-        self._under_way: dict[Turn, None] = {}
+        self._under_way: dict[Turn, TurnView] = {}
         self._env = Environment()
         self.network = Network(self._env)
         kv_bytes = self.model.kv_bytes_per_token
         prompts = self.workload.context + self.workload.append
         self._check_windows(int((prompts + self.workload.generate).max()))
         largest_prompt_bytes = int(prompts.max()) * kv_bytes
-        chosen = mechanisms(scenario)
+        chosen = with_policy(mechanisms(scenario), scenario)
         hardware = load_hardware(scenario.side("prefill").hardware)
         batching = make_batching(chosen, self.model, hardware)
         self.cluster = Cluster(scenario, self.model, largest_prompt_bytes, batching, self._env, self.network)
         self._check_memory(largest_prompt_bytes, int((prompts + self.workload.generate).max()) * kv_bytes)
         copy_submit_s = calibration.COPY_SUBMIT_S[scenario.cluster.copy_method]
         self._loader = make_loader(chosen)(self._env, self.network, self.model, copy_submit_s)
-        self.scheduler = make_scheduler(
-            chosen,
-            self.cluster,
-            self._place,
-            read_tokens_per_s=self.cluster.prefill_nodes[0].snic_rx.capacity / kv_bytes,
-            prefill_tokens_per_s=_prefill_tokens_per_s(self.model, hardware, self.workload),
-        )
+        waiting: dict[TurnView, Turn] = {}
+        speed = prefill_tokens_per_s(self.model, hardware, self.workload)
+        view = ClusterView(self.cluster, self._env, waiting, kv_bytes, speed)
+        self.dispatch = Dispatch(scenario.system, sides(chosen), self.cluster, view, waiting, self._place)
+        self.scheduler = make_scheduler(chosen, scenario, view, self.dispatch)
+        for node, seen in zip(self.cluster.nodes, view.prefill_nodes + view.decode_nodes, strict=True):
+            node.reads.ended = partial(self.scheduler.read_ended, seen)
         for prefill_group in self.cluster.prefill_groups:
             prefill_group.loader = self._loader
             prefill_group.forward_ended = self._forward_ended
@@ -130,12 +129,21 @@ class Simulation:
         return self.scenario.horizon_s or inf
 
     def advance(self, seconds: float) -> None:
-        """Simulate ``seconds`` more, or up to the end if that comes first."""
+        """Simulate ``seconds`` more, or up to the end if that comes first.
+
+        Raises
+        ------
+        PolicyError
+            If the policy raises, decides something impossible, or lets turns wait when nothing is left to happen.
+        """
         env, agents = self._env, self.workload.trajectories
         until = min(self.now + seconds, self._horizon_s)
-        while self.agents_finished < agents and (next_s := env.peek()) <= until:
+        while self.agents_finished < agents:
+            next_s = env.peek()
             if next_s == inf:
-                raise RuntimeError(f"at {env.now:.6g} s nothing is left to happen, and {agents - self.agents_finished} agents wait")
+                raise self._stalled()
+            if next_s > until:
+                break
             env.step()
             self.events += 1
         self.now = env.now if self.agents_finished == agents else until
@@ -163,7 +171,7 @@ class Simulation:
         self.scenario = after
         self._hit_rate = hit_rate_of(after)
         self.cluster.change_links(before, after)
-        self.scheduler.storage_changed(long_queue_tokens(self.cluster.prefill_nodes[0].snic_rx.capacity / self.model.kv_bytes_per_token))
+        self.scheduler.storage_changed()
         if after.workload.arrival_rate and before.workload.arrival_rate:
             self._arrivals.stretch(before.workload.arrival_rate / after.workload.arrival_rate)
 
@@ -188,7 +196,7 @@ class Simulation:
             time_s=self.now,
             agents_finished=self.agents_finished,
             turns=len(self.log),
-            scheduler_queue=self.scheduler.waiting,
+            scheduler_queue=self.dispatch.waiting,
             prefill_read_tokens=sum(node.reads.tokens for node in cluster.prefill_nodes),
             decode_read_tokens=sum(node.reads.tokens for node in cluster.decode_nodes),
             prefill_queue=sum(len(engine.ready) for engine in cluster.prefill_engines),
@@ -205,9 +213,10 @@ class Simulation:
         hit = hit_tokens(context, append, self._hit_rate)
         turn = Turn(agent, row, hit, context + append - hit, self._generate[row], self.model.kv_bytes_per_token)
         turn.previous = previous
+        turn.number = previous.number + 1 if previous else 0
         turn.submitted = self._env.now
-        self._under_way[turn] = None
-        self.scheduler.submit(turn)
+        view = self._under_way[turn] = self.dispatch.add(turn)
+        self.scheduler.submit(view)
 
     def _place(self, turn: Turn) -> None:
         turn.placed = self._env.now
@@ -226,8 +235,7 @@ class Simulation:
         turn.de.tokens -= turn.tokens
         turn.de.hbm.give_back(turn.hbm_bytes)
         self.log.add(turn)
-        del self._under_way[turn]
-        self.scheduler.turn_ended(turn)
+        self.scheduler.turn_ended(self._under_way.pop(turn))
         self._go_on(turn)
 
     def _go_on(self, turn: Turn) -> None:
@@ -239,6 +247,11 @@ class Simulation:
             Alarm(self._env, partial(self._submit, turn.agent, row, turn)).set(pause_s)
         else:
             self._submit(turn.agent, row, turn)
+
+    def _stalled(self) -> Exception:
+        if self.dispatch.waiting:
+            return self.dispatch.stalled()
+        return RuntimeError(f"at {self._env.now:.6g} s nothing is left to happen, and {self.agents_finished} agents are done")
 
     def _agent_done(self) -> None:
         self.agents_finished += 1
@@ -278,14 +291,3 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _prefill_tokens_per_s(model: Model, hardware: Hardware, workload: Workload) -> float:
-    """Prompt tokens, cached ones included, that one prefill GPU gets through in a second of this workload."""
-    rows: NDArray[np.int64] = np.linspace(0, workload.turns - 1, min(workload.turns, _SAMPLE_TURNS)).astype(np.int64)
-    tokens, seconds = 0, 0.0
-    for context, append in zip(workload.context[rows].tolist(), workload.append[rows].tolist(), strict=True):
-        tokens += context + append
-        seconds += model.attention_flops(context, append) / hardware.attention_flops_per_s
-        seconds += model.linear_flops(append) / hardware.linear_flops_per_s
-    return tokens / seconds

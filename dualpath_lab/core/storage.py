@@ -29,6 +29,8 @@ class ReadQueue:
     ----------
     tokens : int
         Length of the queue as the scheduler sees it: hit tokens waiting or being read.
+    ended : callable or None
+        What hears of each read that has ended.
     """
 
     def __init__(self, node: Node, network: Network) -> None:
@@ -38,6 +40,7 @@ class ReadQueue:
         self._route: Route = route(paths.read(node.ports[0]))
         self._busy = False
         self.tokens = 0
+        self.ended: Callable[[], None] | None = None
 
     def read(self, tokens: int, read_bytes: int, buffer_bytes: int, then: Callable[[], None]) -> None:
         """Read the KV-cache of ``tokens`` into the node's buffer, once it has room for ``buffer_bytes`` more, and call ``then``."""
@@ -56,6 +59,8 @@ class ReadQueue:
             self.tokens -= tokens
             self._next()
             then()
+            if self.ended:
+                self.ended()
 
         self._node.buffer.take(buffer_bytes, lambda: self._network.start(self._route, read_bytes, done))
 

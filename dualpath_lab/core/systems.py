@@ -6,14 +6,17 @@ from dataclasses import dataclass, replace
 
 from dualpath_lab import calibration
 from dualpath_lab.core.batching import Batching, ComputeQuota, TokenBudget
-from dualpath_lab.core.cluster import Cluster
+from dualpath_lab.core.dispatch import Dispatch, Sides
 from dualpath_lab.core.loader import Loader, NoLoader
-from dualpath_lab.core.scheduler import Adaptive, Place, RoundRobin, Scheduler, read_on_prefill_side, read_on_shorter_queue, split_read
+from dualpath_lab.core.own_policy import load_policy, make_own
+from dualpath_lab.core.policy import Scheduler
+from dualpath_lab.core.scheduler import Adaptive, RoundRobin, read_on_prefill_side, read_on_shorter_queue, split_read
 from dualpath_lab.core.split_loader import SplitLoader
+from dualpath_lab.core.views import ClusterView
 from dualpath_lab.core.whole_loader import WholeLoader
 from dualpath_lab.hardware import Hardware
 from dualpath_lab.models import Model
-from dualpath_lab.scenario import Scenario, ScenarioError
+from dualpath_lab.scenario import SYSTEMS, Scenario, ScenarioError
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,9 @@ class Mechanisms:
     dual_path : bool
         Read on either side.
     split : bool
-        Divide one read over both sides; matters under the adaptive scheduler only.
+        Divide one read over both sides; matters under the adaptive scheduler and a policy of the user's own.
     adaptive : bool
-        The adaptive scheduler, else round robin.
+        The adaptive scheduler, else round robin; a policy of the user's own stands in the place of both.
     compute_quota : bool
         Fill a forward up to the compute quota, else up to a number of tokens.
     """
@@ -57,19 +60,43 @@ _SYSTEMS = {
 def mechanisms(scenario: Scenario) -> Mechanisms:
     """What is on in a scenario: its system's mechanisms, less or more those that it sets itself.
 
+    A policy of the user's own has those of ``dualpath``; it is not imported here.
+
     Raises
     ------
     ScenarioError
         If both sides are to be read without layer-wise prefill: what the decode side reads reaches a prefill engine layer by layer.
+        If a policy of the user's own is to be switched for another.
     """
     switched = {name: value for name, value in scenario.mechanisms.model_dump().items() if value is not None}
-    chosen = replace(_SYSTEMS[scenario.system], **switched)
+    if is_own(scenario) and "adaptive" in switched:
+        raise ScenarioError(
+            f"mechanisms.adaptive = {switched['adaptive']!r} is not allowed with system {scenario.system!r}: it chooses between "
+            "schedulers, and this system is one."
+        )
+    chosen = replace(_SYSTEMS.get(scenario.system, Mechanisms()), **switched)
     if chosen.dual_path and not chosen.layerwise:
         raise ScenarioError(
             f"mechanisms.dual_path on and mechanisms.layerwise off, as this makes system {scenario.system!r}, is not allowed: "
             "reading on both sides needs layer-wise prefill."
         )
     return chosen
+
+
+def is_own(scenario: Scenario) -> bool:
+    """Whether a policy of the user's own decides."""
+    return scenario.system not in SYSTEMS
+
+
+def with_policy(chosen: Mechanisms, scenario: Scenario) -> Mechanisms:
+    """What is on once a policy of the user's own has had its say about divided reads.
+
+    Raises
+    ------
+    ScenarioError
+        As :func:`load_policy`.
+    """
+    return replace(chosen, split=bool(getattr(load_policy(scenario.system), "split", False))) if is_own(scenario) else chosen
 
 
 def make_loader(chosen: Mechanisms) -> type[Loader]:
@@ -88,21 +115,25 @@ def make_batching(chosen: Mechanisms, model: Model, hardware: Hardware) -> Batch
     return TokenBudget(model, calibration.FIFO_FORWARD_TOKENS)
 
 
-def make_scheduler(chosen: Mechanisms, cluster: Cluster, place: Place, read_tokens_per_s: float, prefill_tokens_per_s: float) -> Scheduler:
+def sides(chosen: Mechanisms) -> Sides:
+    """Who may read a turn's hit tokens."""
+    if not chosen.dual_path:
+        return "prefill"
+    return "both" if chosen.split else "either"
+
+
+def make_scheduler(chosen: Mechanisms, scenario: Scenario, cluster: ClusterView, dispatch: Dispatch) -> Scheduler:
     """Who decides.
 
-    Parameters
-    ----------
-    read_tokens_per_s, prefill_tokens_per_s : float
-        What a storage NIC reads and what a prefill engine gets through, in tokens/s.
+    Raises
+    ------
+    ScenarioError
+        If it is a policy of the user's own, as :func:`make_own`.
     """
+    if is_own(scenario):
+        return make_own(scenario.system, cluster, dispatch)
     if not chosen.adaptive:
-        return RoundRobin(cluster, place, chosen.dual_path)
+        return RoundRobin(cluster, dispatch, chosen.dual_path)
     two_sided = split_read if chosen.split else read_on_shorter_queue
     choose_side = two_sided if chosen.dual_path else read_on_prefill_side
-    return Adaptive(cluster, place, choose_side, long_queue_tokens(read_tokens_per_s), calibration.BETA_S * prefill_tokens_per_s)
-
-
-def long_queue_tokens(read_tokens_per_s: float) -> float:
-    """The scheduler's alpha: from where on a read queue is long, for a storage NIC that reads so many tokens/s."""
-    return calibration.ALPHA_S * read_tokens_per_s
+    return Adaptive(cluster, dispatch, choose_side, calibration.ALPHA_S, calibration.BETA_S * cluster.prefill_tokens_per_s)

@@ -18,6 +18,8 @@ class Turn:
     ----------
     agent, row : int
         Trajectory and row of the workload.
+    number : int
+        Of the turn among its agent's, from 0.
     hit, computed, generate : int
         Tokens; ``hit`` is a whole number of blocks.
     prompt, tokens : int
@@ -58,6 +60,7 @@ class Turn:
         "hbm_bytes",
         "hit",
         "hit_bytes",
+        "number",
         "pe",
         "placed",
         "prefill_ended",
@@ -85,6 +88,7 @@ class Turn:
     def __init__(self, agent: int, row: int, hit: int, computed: int, generate: int, kv_bytes_per_token: int) -> None:
         self.agent = agent
         self.row = row
+        self.number = 0
         self.hit = hit
         self.computed = computed
         self.generate = generate

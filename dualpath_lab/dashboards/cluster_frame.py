@@ -75,7 +75,7 @@ def cluster_frame(simulation: Simulation) -> ClusterFrame:
         time_s=simulation.now,
         window_s=(last - first) * BIN_S,
         ended=simulation.finished,
-        scheduler_queue=simulation.scheduler.waiting,
+        scheduler_queue=simulation.dispatch.waiting,
         storage_bytes_per_s=simulation.scenario.cluster.storage_bytes_per_s,
         buffer_bytes=max(node.buffer.capacity_bytes for node in cluster.nodes),
         path_one=sum(rate.read for rate in prefill),

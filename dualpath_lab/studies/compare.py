@@ -29,15 +29,15 @@ class Comparison:
         return {"runs": {system: result.to_dict() for system, result in self.runs.items()}, "speedup_over": {first: self.speedups()}}
 
 
-def compare(scenario: Scenario, systems: Sequence[str], progress: Progress | None = None) -> Comparison:
+def compare(scenario: Scenario, systems: Sequence[str | type], progress: Progress | None = None) -> Comparison:
     """Run a scenario once for each system.
 
     Parameters
     ----------
     scenario : Scenario
         Its own ``system`` is ignored.
-    systems : sequence of str
-        The first is the one that speed-ups are measured from.
+    systems : sequence of str or class
+        As a scenario's ``system``; the first is the one that speed-ups are measured from.
     progress : callable, optional
         As for :func:`simulate`.
 
@@ -48,7 +48,8 @@ def compare(scenario: Scenario, systems: Sequence[str], progress: Progress | Non
     """
     if not systems:
         raise ScenarioError(f"systems = [] is not allowed: name at least one of {', '.join(SYSTEMS)}.")
-    if len(set(systems)) < len(systems):
-        raise ScenarioError(f"systems = {','.join(systems)!r} is not allowed: each system may stand once.")
-    scenarios = {system: scenario.with_values({"system": system}) for system in systems}
-    return Comparison({system: simulate(each, progress) for system, each in scenarios.items()})
+    scenarios = [scenario.with_values({"system": system}) for system in systems]
+    names = [each.system for each in scenarios]
+    if len(set(names)) < len(names):
+        raise ScenarioError(f"systems = {','.join(names)!r} is not allowed: each system may stand once.")
+    return Comparison({each.system: simulate(each, progress) for each in scenarios})

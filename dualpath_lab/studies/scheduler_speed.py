@@ -8,9 +8,11 @@ from time import perf_counter
 
 import numpy as np
 
-from dualpath_lab.core.scheduler import Scheduler
+from dualpath_lab.core.policy import Scheduler
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.core.turn import Turn
+from dualpath_lab.core.turn_view import TurnView
+from dualpath_lab.core.views import NodeView
 from dualpath_lab.scenario import Scenario
 from dualpath_lab.studies.run import Progress
 
@@ -106,7 +108,7 @@ class _Timed(Simulation):
         self.stopwatch = _Stopwatch()
         self.placed_s = array("d")
         super().__init__(scenario)
-        self.scheduler = _TimedScheduler(self.scheduler, self.stopwatch)  # type: ignore[assignment]  # nobody sets ``waiting`` from outside
+        self.scheduler = _TimedScheduler(self.scheduler, self.stopwatch)
 
     def _place(self, turn: Turn) -> None:
         was_on = self.stopwatch.switch(False)
@@ -122,11 +124,7 @@ class _TimedScheduler:
         self._scheduler = scheduler
         self._stopwatch = stopwatch
 
-    @property
-    def waiting(self) -> int:
-        return self._scheduler.waiting
-
-    def submit(self, turn: Turn) -> None:
+    def submit(self, turn: TurnView) -> None:
         was_on = self._stopwatch.switch(True)
         self._scheduler.submit(turn)
         self._stopwatch.switch(was_on)
@@ -136,7 +134,17 @@ class _TimedScheduler:
         self._scheduler.prefill_fetch(group)
         self._stopwatch.switch(was_on)
 
-    def turn_ended(self, turn: Turn) -> None:
+    def turn_ended(self, turn: TurnView) -> None:
         was_on = self._stopwatch.switch(True)
         self._scheduler.turn_ended(turn)
+        self._stopwatch.switch(was_on)
+
+    def read_ended(self, node: NodeView) -> None:
+        was_on = self._stopwatch.switch(True)
+        self._scheduler.read_ended(node)
+        self._stopwatch.switch(was_on)
+
+    def storage_changed(self) -> None:
+        was_on = self._stopwatch.switch(True)
+        self._scheduler.storage_changed()
         self._stopwatch.switch(was_on)

@@ -9,9 +9,12 @@ from simpy import Environment
 
 from dualpath_lab.core.batching import TokenBudget
 from dualpath_lab.core.cluster import Cluster
+from dualpath_lab.core.dispatch import Dispatch
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.scheduler import Adaptive, ChooseSide, RoundRobin, read_on_shorter_queue
 from dualpath_lab.core.turn import Turn
+from dualpath_lab.core.turn_view import TurnView
+from dualpath_lab.core.views import ClusterView
 from dualpath_lab.models import load_model
 from dualpath_lab.scenario import Scenario
 
@@ -32,13 +35,19 @@ class Bench:
         self.kv_bytes = loaded.kv_bytes_per_token
         self.placed: list[Turn] = []
         self.turns = 0
+        waiting: dict[TurnView, Turn] = {}
+        self.view = ClusterView(self.cluster, env, waiting, self.kv_bytes, prefill_tokens_per_s=1.0)
+        self.dispatch = Dispatch("bench", "either", self.cluster, self.view, waiting, self.placed.append)
 
     def adaptive(self, choose_side: ChooseSide = read_on_shorter_queue) -> Adaptive:
-        return Adaptive(self.cluster, self.placed.append, choose_side, ALPHA, BETA)
+        return Adaptive(self.view, self.dispatch, choose_side, ALPHA / self.view.read_tokens_per_s, BETA)
 
-    def turn(self, prompt: int = 100, generate: int = 1, hit: int = 0) -> Turn:
+    def round_robin(self, both_sides: bool) -> RoundRobin:
+        return RoundRobin(self.view, self.dispatch, both_sides)
+
+    def turn(self, prompt: int = 100, generate: int = 1, hit: int = 0) -> TurnView:
         self.turns += 1
-        return Turn(self.turns, self.turns, hit, prompt - hit, generate, self.kv_bytes)
+        return self.dispatch.add(Turn(self.turns, self.turns, hit, prompt - hit, generate, self.kv_bytes))
 
     def leave_hbm(self, engine: int, tokens: int) -> None:
         """Take all of a decode engine's HBM but what ``tokens`` need."""
@@ -47,9 +56,13 @@ class Bench:
 
     def free_hbm(self, scheduler: Adaptive, *tokens: int) -> None:
         """End a turn that held so much of each decode engine's HBM, as if it had been on all of them."""
-        ended = self.turn(0, 0)
-        ended.de = self.decode[0]
-        ended.hbm_bytes = sum(tokens) * self.kv_bytes
+        ended = TurnView(Turn(0, 0, 0, 0, 0, self.kv_bytes))
+        ended._turn.hbm_bytes = sum(tokens) * self.kv_bytes
+        self.end(scheduler, ended, *tokens)
+
+    def end(self, scheduler: Adaptive | RoundRobin, ended: TurnView, *tokens: int) -> None:
+        """End a turn that held so much of each decode engine's HBM, in the group of the first."""
+        ended._decode_engine = self.view.decode_engines[0]
         for engine, freed in zip(self.decode, tokens, strict=False):
             engine.hbm.give_back(freed * self.kv_bytes)
         scheduler.turn_ended(ended)
@@ -76,12 +89,12 @@ def test_overloaded_engines_get_nothing_until_a_fetch_finds_them_relieved() -> N
     for _ in range(3):
         scheduler.submit(bench.turn(prompt=10))
     assert [turn.pe.index for turn in bench.placed] == [1]
-    assert scheduler.waiting == 2
+    assert bench.dispatch.waiting == 2
     bench.prefill[0].tokens = 0
     scheduler.prefill_fetch(0)
     assert [turn.pe.index for turn in bench.placed] == [1, 0, 0]
     assert [turn.agent for turn in bench.placed] == [1, 2, 3]
-    assert scheduler.waiting == 0
+    assert bench.dispatch.waiting == 0
 
 
 def test_a_long_read_queue_is_second_choice() -> None:
@@ -139,12 +152,14 @@ def test_decode_phase_1_chooses_the_group_of_fewest_tokens() -> None:
     """Section 7: prompts and answers count, until the turn is over. Mutant: groups in turn, or turns ended still count."""
     bench = Bench(1, 3, 1)
     scheduler = bench.adaptive()
+    turns = []
     for prompt, generate in ((100, 50), (100, 1), (200, 1), (10, 1), (60, 1)):
-        scheduler.submit(bench.turn(prompt, generate))
+        turns.append(bench.turn(prompt, generate))
+        scheduler.submit(turns[-1])
     assert [turn.de.index for turn in bench.placed] == [0, 1, 2, 1, 1]
     over = bench.placed[2]
     over.de.tokens -= over.tokens
-    scheduler.turn_ended(over)
+    scheduler.turn_ended(turns[2])
     scheduler.submit(bench.turn(20))
     assert bench.placed[-1].de.index == 2
 
@@ -212,10 +227,10 @@ def test_the_head_waits_for_hbm_and_nobody_in_its_group_overtakes() -> None:
     scheduler.submit(bench.turn(99, 1))
     scheduler.submit(bench.turn(9, 1))
     assert not bench.placed
-    assert scheduler.waiting == 2
+    assert bench.dispatch.waiting == 2
     bench.free_hbm(scheduler, 0, 50)
     assert [(turn.agent, turn.de.index) for turn in bench.placed] == [(1, 1), (2, 0)]
-    assert scheduler.waiting == 0
+    assert bench.dispatch.waiting == 0
 
 
 SHAPES = [(p, d, g) for p in (1, 2, 3, 4) for d in (1, 2, 3, 4) for g in (1, 2, 8)]
@@ -226,7 +241,7 @@ SHAPES = [(p, d, g) for p in (1, 2, 3, 4) for d in (1, 2, 3, 4) for g in (1, 2, 
 def test_round_robin_spreads_evenly_over_engines(shape: tuple[int, int, int], both_sides: bool) -> None:
     """Section 10. Mutant: one engine too few in the round, or loads decide."""
     bench = Bench(*shape)
-    scheduler = RoundRobin(bench.cluster, bench.placed.append, both_sides)
+    scheduler = bench.round_robin(both_sides)
     prefill, decode = len(bench.prefill), len(bench.decode)
     for _ in range(prefill * decode * 2):
         scheduler.submit(bench.turn(65, hit=64))
@@ -244,7 +259,7 @@ def test_round_robin_over_both_sides_reads_evenly_on_every_node(shape: tuple[int
     The alternation may repeat with the period of both rounds; over many, no node is to read a quarter more than its share.
     """
     bench = Bench(*shape)
-    scheduler = RoundRobin(bench.cluster, bench.placed.append, both_sides=True)
+    scheduler = bench.round_robin(both_sides=True)
     turns = 16 * len(bench.prefill) * len(bench.decode)
     for _ in range(turns):
         scheduler.submit(bench.turn(65, hit=64))
@@ -261,11 +276,11 @@ def test_round_robin_waits_for_its_engine() -> None:
     """Law 6. Mutant: the turn goes to another engine, or is placed without room."""
     bench = Bench(1, 1, 2)
     bench.leave_hbm(0, 0)
-    scheduler = RoundRobin(bench.cluster, bench.placed.append, both_sides=False)
+    scheduler = bench.round_robin(both_sides=False)
     for _ in range(2):
         scheduler.submit(bench.turn(99, 1))
     assert [turn.agent for turn in bench.placed] == [2]
-    assert scheduler.waiting == 1
-    bench.decode[0].hbm.give_back(100 * bench.kv_bytes)
+    assert bench.dispatch.waiting == 1
+    bench.end(scheduler, TurnView(Turn(0, 0, 0, 99, 1, bench.kv_bytes)), 100)
     assert [turn.agent for turn in bench.placed] == [2, 1]
-    assert scheduler.waiting == 0
+    assert bench.dispatch.waiting == 0

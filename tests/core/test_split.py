@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,11 +20,10 @@ from dualpath_lab.workload import BLOCK_TOKENS
 blocks = st.integers(0, 2000)
 
 
-def between(prefill_queue: int, decode_queue: int, hit: int) -> Turn:
-    """A turn whose engines' nodes have so many tokens to read."""
-    turn = Turn(0, 0, hit, 1, 1, 1)
-    turn.pe, turn.de = (SimpleNamespace(node=SimpleNamespace(reads=SimpleNamespace(tokens=n))) for n in (prefill_queue, decode_queue))  # type: ignore[assignment]
-    return turn
+def between(prefill_queue: int, decode_queue: int, hit: int) -> tuple[Any, Any, Any]:
+    """A turn and engines whose nodes have so many tokens to read."""
+    prefill, decode = (SimpleNamespace(node=SimpleNamespace(read_tokens=tokens)) for tokens in (prefill_queue, decode_queue))
+    return SimpleNamespace(hit=hit), prefill, decode
 
 
 @settings(max_examples=300)
@@ -31,26 +31,22 @@ def between(prefill_queue: int, decode_queue: int, hit: int) -> Turn:
 def test_split_makes_both_queues_end_at_the_same_length_where_it_can(case: tuple[int, int, int]) -> None:
     """An odd block is one too many on either side. Mutant: halves whatever the queues, or the longer queue gets more."""
     prefill_queue, decode_queue, hit = (number * BLOCK_TOKENS for number in case)
-    turn = between(prefill_queue, decode_queue, hit)
-    split_read(turn)
-    assert turn.prefill_read % BLOCK_TOKENS == 0
-    assert 0 <= turn.prefill_read <= hit
-    assert turn.prefill_read + turn.decode_read == hit
+    prefill_read = split_read(*between(prefill_queue, decode_queue, hit))
+    assert prefill_read % BLOCK_TOKENS == 0
+    assert 0 <= prefill_read <= hit
     if hit >= abs(prefill_queue - decode_queue):
         odd = sum(case) % 2 * BLOCK_TOKENS
-        assert abs(prefill_queue + turn.prefill_read - decode_queue - turn.decode_read) == odd
+        assert abs(prefill_queue + prefill_read - decode_queue - (hit - prefill_read)) == odd
     else:
-        assert turn.prefill_read == (hit if prefill_queue < decode_queue else 0)
+        assert prefill_read == (hit if prefill_queue < decode_queue else 0)
 
 
 @settings(max_examples=100)
 @given(st.tuples(blocks, blocks, blocks))
 def test_without_the_second_path_all_is_read_on_the_prefill_side(case: tuple[int, int, int]) -> None:
     """Mutant: a shorter queue on the decode side tempts."""
-    turn = between(*(number * BLOCK_TOKENS for number in case))
-    turn.prefill_read = 0
-    read_on_prefill_side(turn)
-    assert (turn.prefill_read, turn.decode_read) == (turn.hit, 0)
+    prefill_queue, decode_queue, hit = (number * BLOCK_TOKENS for number in case)
+    assert read_on_prefill_side(*between(prefill_queue, decode_queue, hit)) == hit
 
 
 def when_loading_begins(simulation: Simulation) -> dict[int, float]:

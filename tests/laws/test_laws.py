@@ -267,7 +267,7 @@ def test_law_6_memories_are_never_exceeded_and_end_empty(branching_trace: str, c
     assert [(engine.sequences, engine.tokens) for engine in engines] == [(0, 0)] * len(engines)
     assert all(engine.decoding == engine.step_bytes == 0 for engine in cluster.decode_engines)
     assert all(node.reads.tokens == 0 for node in cluster.nodes)
-    assert simulation.scheduler.waiting == 0
+    assert simulation.dispatch.waiting == 0
     if simulation.scenario.system != "oracle":
         largest = max(node.buffer.peak_bytes for node in cluster.decode_nodes)
         assert largest >= simulation.model.kv_bytes_per_token * (simulation.workload.context + simulation.workload.append).max()

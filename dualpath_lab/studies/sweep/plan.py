@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import dualpath_lab
+from dualpath_lab.core.own_policy import source_of
 from dualpath_lab.models import load_model
-from dualpath_lab.scenario import Scenario, ScenarioError
+from dualpath_lab.scenario import SYSTEMS, Scenario, ScenarioError
 from dualpath_lab.settings import read_yaml
 from dualpath_lab.workload import load
 from dualpath_lab.workload.paper import DATASETS
@@ -78,8 +79,17 @@ def make_plan(source: str | Path | Mapping[str, Any]) -> Plan:
 
 
 def key_of(scenario: Scenario) -> str:
-    """What a scenario's result is known by: a hash of all its values and of the lab's version; files it names count by their path."""
-    return hashlib.sha256(f"{dualpath_lab.__version__} {as_json(scenario)}".encode()).hexdigest()
+    """What a scenario's result is known by: a hash of all its values and of the lab's version; files it names count by their path.
+
+    A policy of the user's own counts with the source of its module.
+
+    Raises
+    ------
+    ScenarioError
+        If that can't be imported, or has no file.
+    """
+    policy = "" if scenario.system in SYSTEMS else source_of(scenario.system)
+    return hashlib.sha256(f"{dualpath_lab.__version__} {as_json(scenario)}{policy}".encode()).hexdigest()
 
 
 def as_json(scenario: Scenario) -> str:
@@ -152,25 +162,27 @@ _WHOLE_PARTS = {key.partition(".")[0]: key for key in reversed(Scenario.keys()) 
 
 
 def _keyed(places: Iterator[tuple[str, Scenario]]) -> dict[str, Scenario]:
-    """Scenarios by their keys; tries each model and each source once, as far as that is quick."""
+    """Scenarios by their keys; tries each model, source and policy once, as far as that is quick."""
     scenarios: dict[str, Scenario] = {}
     first_place: dict[str, str] = {}
-    tried: set[tuple[str, str | None, str]] = set()
+    tried: set[tuple[str, str | None, str, str]] = set()
     for place, scenario in places:
+        named = scenario.model, scenario.kv_dtype, scenario.workload.source, scenario.system
+        if named not in tried:
+            tried.add(named)
+            _try(scenario, place)
         key = key_of(scenario)
         if key in scenarios:
             raise ScenarioError(f"{place} is the same scenario as {first_place[key]}; each may stand once.")
         scenarios[key], first_place[key] = scenario, place
-        named = scenario.model, scenario.kv_dtype, scenario.workload.source
-        if named not in tried:
-            tried.add(named)
-            _try(scenario, place)
     return scenarios
 
 
 def _try(scenario: Scenario, place: str) -> None:
     try:
         load_model(scenario.model, scenario.kv_dtype)
+        if scenario.system not in SYSTEMS:
+            source_of(scenario.system)
         if scenario.workload.source not in DATASETS:
             load(scenario.workload.source)
     except ScenarioError as error:

@@ -50,14 +50,16 @@ def run_row(scenario: Scenario, key: str, progress: Progress | None = None) -> R
     ----------
     scenario : Scenario
     key : str
-        What the result will be known by; a process with another version of the lab would make another, and runs nothing.
+        What the result will be known by; a process with another version of the lab or of a policy would make another, and runs nothing.
     progress : callable, optional
         As for :func:`simulate`.
     """
     row: Row = {"key": key, "scenario": as_json(scenario)}
     try:
         if key_of(scenario) != key:
-            raise RuntimeError(f"the process that was to run it has version {dualpath_lab.__version__} of the lab")
+            raise RuntimeError(
+                f"the process that was to run it has version {dualpath_lab.__version__} of the lab, or another {scenario.system}"
+            )
         values = simulate(scenario, progress).to_dict()
     except Exception as error:  # whatever it is, the other scenarios go on
         return row | failed(f"{type(error).__name__}: {error}")
