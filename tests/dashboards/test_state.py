@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dualpath_lab.dashboards.anatomy_state import AnatomyState
 from dualpath_lab.dashboards.cluster_state import DATA_FOLDER
+from dualpath_lab.dashboards.explore_state import ExploreState
 from dualpath_lab.dashboards.ratio import ratio_text
 from dualpath_lab.dashboards.state import KEYS, UNITS, LabState, changes
 from dualpath_lab.dashboards.style import duration, step_above, three_digits
@@ -65,6 +67,8 @@ def test_settings_that_a_scenario_has_bear_the_scenarios_name() -> None:
         ("?workload.source=[", "workload.source = '['"),
         ("?workload.source=/etc/passwd", "one of paper-32k, paper-48k, paper-64k"),
         ("?system_a=basik", "one of basic"),
+        ("?system_b=os:system", "one of basic"),
+        ("?system_b=antigravity:Policy", "one of basic"),
         ("?model=", "model = ''"),
         ("?cluster.prefil_nodes=2", "did you mean 'cluster.prefill_nodes'?"),
         ("?zzz=1", "'zzz' is unknown."),
@@ -165,3 +169,13 @@ def test_going_to_a_link_sets_what_it_does_not_name_to_the_default() -> None:
     (problem,) = state.go_to("?model=nothing")
     assert "model = 'nothing'" in problem
     assert settings(state) == settings(LabState())
+
+
+def test_no_page_imports_what_a_link_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A policy by name runs its module; only Python and the command line may ask for that."""
+    monkeypatch.setattr("importlib.import_module", lambda name: pytest.fail(f"{name} was imported"))
+    for state, key in ((LabState(), "system_a"), (LabState(), "system_b"), (ExploreState(), "system_b"), (AnatomyState(), "system")):
+        (problem,) = state.take_query(f"?{key}=antigravity:Policy")
+        assert "in the link is not allowed: it should be one of basic" in problem
+        with pytest.raises(ValueError, match="antigravity"):
+            state.param.update({key: "antigravity:Policy"})
