@@ -117,7 +117,10 @@ class Side(Part):
 
 
 class WorkloadSpec(Part):
-    """Which trajectories run, how many, when they start and how they are bent (reference section 9)."""
+    """Which trajectories run, how many, when they start and how they are bent (reference section 9).
+
+    Pauses between turns are exponential with the mean ``tool_gap_s``, or the trace's own where that is None.
+    """
 
     source: Name = "paper-64k"
     agents: int = Field(1024, ge=1, le=1_000_000)
@@ -125,7 +128,7 @@ class WorkloadSpec(Part):
     hit_rate: float | None = Field(None, ge=0, le=1)
     append_scale: float = Field(1.0, gt=0, le=1000)
     generate_scale: float = Field(1.0, gt=0, le=1000)
-    tool_gap_s: float = Field(0.0, ge=0, le=1e6)
+    tool_gap_s: float | None = Field(0.0, ge=0, le=1e6)
 
 
 class Traffic(Part):

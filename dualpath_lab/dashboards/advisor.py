@@ -16,6 +16,7 @@ from dualpath_lab.dashboards.advice_run import AdviceRun
 from dualpath_lab.dashboards.advisor_state import AdvisorState
 from dualpath_lab.dashboards.controls import Controls, title
 from dualpath_lab.dashboards.export import Export
+from dualpath_lab.dashboards.headings import titled
 from dualpath_lab.dashboards.jobs import Batch, Jobs, shared
 from dualpath_lab.dashboards.locking import in_turn, together
 from dualpath_lab.dashboards.prints import Plotted
@@ -169,7 +170,7 @@ class AdvisorLab(Visit):
         pareto = pn.pane.Bokeh(pareto_plot(advice), sizing_mode="stretch_width", margin=0)
         self._answer.objects = [
             _html(_section(*first)),
-            _html('<div class="heading"><b>Throughput against latency</b></div><p class="quiet">Filled: none beats it in both.</p>'),
+            _html(f'<div class="heading">{titled("Throughput against latency")}</div>'),
             pareto,
             *(_html(_section(*section)) for section in others),
         ]

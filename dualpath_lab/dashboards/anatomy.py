@@ -16,6 +16,7 @@ from dualpath_lab.dashboards.anatomy_state import NUMBER, RUNNING, AnatomyState
 from dualpath_lab.dashboards.anatomy_views import AnatomyViews
 from dualpath_lab.dashboards.controls import Controls, title
 from dualpath_lab.dashboards.export import Export
+from dualpath_lab.dashboards.headings import titled
 from dualpath_lab.dashboards.locking import together
 from dualpath_lab.dashboards.style import CSS
 from dualpath_lab.dashboards.visit import Visit, visited
@@ -176,7 +177,7 @@ class AnatomyLab(Visit):
 
     def _main(self) -> Any:
         seen = pn.Column(
-            pn.pane.HTML('<div class="heading"><b>What the scheduler saw</b></div>', margin=(6, 0, 0, 0), stylesheets=[CSS]),
+            pn.pane.HTML(f'<div class="heading">{titled("What the scheduler saw")}</div>', margin=(6, 0, 0, 0), stylesheets=[CSS]),
             self._seen,
             sizing_mode="stretch_width",
             margin=0,

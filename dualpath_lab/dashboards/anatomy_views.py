@@ -23,6 +23,7 @@ from dualpath_lab.dashboards.anatomy_columns import (
     turn_columns,
     turn_links,
 )
+from dualpath_lab.dashboards.headings import titled
 from dualpath_lab.dashboards.style import CSS, DECODE, KV, PREFILL, STRUCTURE, step_above
 from dualpath_lab.studies.anatomy import Turns, group_name
 
@@ -83,7 +84,9 @@ class AnatomyViews:
         keys = "".join(f'<span class="key" style="--ink:{colour}">{name}</span>' for name, colour in PATHS.values() if name in paths)
         self._headings[
             "everyone"
-        ].object = f'<div class="heading"><b>All {len(turns):,} turns</b>{keys}<span class="quiet">click on one</span></div>'
+        ].object = (
+            f'<div class="heading">{titled("All turns", f"All {len(turns):,} turns")}{keys}<span class="quiet">click on one</span></div>'
+        )
 
     def show_turn(self, turns: Turns, turn: int) -> None:
         """Draw one turn."""
@@ -106,7 +109,7 @@ class AnatomyViews:
         _reach(plotted, 0.0, 1.02 * (end - begin))
         _name_rows(plotted, columns["label"])
         self._headings["stages"].object = (
-            '<div class="heading"><b>Its stages</b>'
+            f'<div class="heading">{titled("Its stages")}'
             f'<span class="key" style="--ink:{PREFILL}">prefill</span><span class="key" style="--ink:{DECODE}">decode</span>'
             f'<span class="key" style="--ink:{KV}">KV moves</span><span class="key pale" style="--ink:{PREFILL}">waits</span>'
             f'<span class="key solid" style="--ink:{STRUCTURE}">TTFT</span>'
@@ -121,7 +124,9 @@ class AnatomyViews:
         _name_rows(plotted, [f"{link.name} {link.direction}" for link in turn_links(turns, turn)])
         self._headings[
             "links"
-        ].object = f'<div class="heading"><b>Its bytes on every link</b><span class="key" style="--ink:{KV}">KV, step by step</span></div>'
+        ].object = (
+            f'<div class="heading">{titled("Its bytes on every link")}<span class="key" style="--ink:{KV}">KV, step by step</span></div>'
+        )
 
     def _show_forwards(self, turns: Turns, turn: int) -> None:
         start, end = prefill_window(turns, turn)
@@ -136,7 +141,7 @@ class AnatomyViews:
         group = group_name(turns.engines(turn)[0].group)
         quota = f'<span class="key dashed" style="--ink:{STRUCTURE}">compute quota {1e3 * COMPUTE_QUOTA_S:.0f} ms</span>'
         self._headings["forwards"].object = (
-            f'<div class="heading"><b>Forwards of {group}</b><span class="key" style="--ink:{PREFILL}">this turn\'s</span>'
+            f'<div class="heading">{titled("Forwards", f"Forwards of {group}")}<span class="key" style="--ink:{PREFILL}">this turn\'s</span>'
             f'<span class="key pale" style="--ink:{PREFILL}">others</span>{quota if self._quota.visible else ""}'
             '<span class="quiet" style="white-space: normal">width: how long one takes, with its transfers; '
             "height: its slowest engine's attention</span></div>"

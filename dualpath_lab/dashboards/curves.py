@@ -13,6 +13,7 @@ from bokeh.models import BasicTicker, ColumnDataSource, CrosshairTool, CustomJS,
 from bokeh.models.annotations import LabelSet, Span
 from bokeh.plotting import figure
 
+from dualpath_lab.dashboards.headings import titled
 from dualpath_lab.dashboards.race import Race
 from dualpath_lab.dashboards.style import CSS, DASHES, DECODE, KV, MODEL, PREFILL, STRUCTURE, step_above
 from dualpath_lab.scenario import Slo
@@ -290,4 +291,4 @@ def _heading(plot: Plot) -> str:
     keys = [f'<span class="key" style="--ink:{line.colour}">{line.label}</span>' for line in plot.lines]
     if plot.limit:
         keys.append(f'<span class="key dotted" style="--ink:{STRUCTURE}">{plot.limit[0]}</span>')
-    return f'<div class="heading">{star}<b>{plot.title}</b>{"".join(keys)}</div>'
+    return f'<div class="heading">{star}{titled(plot.title)}{"".join(keys)}</div>'

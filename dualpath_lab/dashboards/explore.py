@@ -17,6 +17,7 @@ from dualpath_lab.dashboards.explore_sidebar import ExploreSidebar
 from dualpath_lab.dashboards.explore_state import CHOSEN, ExploreState
 from dualpath_lab.dashboards.explore_text import progress, readout, spoken, written
 from dualpath_lab.dashboards.export import Export
+from dualpath_lab.dashboards.headings import titled
 from dualpath_lab.dashboards.heat_map import GRADIENT, HeatMap, heat_grid
 from dualpath_lab.dashboards.jobs import Batch, Jobs, shared
 from dualpath_lab.dashboards.locking import in_turn, together
@@ -139,7 +140,7 @@ class ExploreLab(Visit):
         plan = self.plan
         assert plan is not None
         systems = f"A {plan.systems['a']}, B {plan.systems['b']}" if plan.measure.both else f"B {plan.systems['b']}"
-        self._heading.object = f'<div class="heading"><b>{plan.measure.axis}</b><span class="quiet">{systems}</span></div>'
+        self._heading.object = f'<div class="heading">{titled("Heat map", plan.measure.axis)}<span class="quiet">{systems}</span></div>'
         self._legend.object = f'<div class="quiet region"><span class="outline"></span>{region_text(plan)}</div>'
         columns = [f"{x:g}" for x in plan.xs]
         self.curves.name(plan.x.title, plan.measure.axis, columns, [plan.y.text(y) for y in plan.ys], plan.measure.both)

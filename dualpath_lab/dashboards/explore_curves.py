@@ -13,6 +13,7 @@ from bokeh.models.annotations import Span
 from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
+from dualpath_lab.dashboards.headings import titled
 from dualpath_lab.dashboards.style import CSS, STRUCTURE, step_above
 
 HEIGHT = 300
@@ -47,7 +48,7 @@ class ExploreCurves:
             f'<span class="key mark"><span style="color:{colour}">{sign}</span> {escape(name)}</span>'
             for name, (colour, _, sign) in zip(rows, looks(len(rows)), strict=True)
         ]
-        self._key.object = f'<div class="heading">{"".join(reversed(keys))}</div>'
+        self._key.object = f'<div class="heading">{titled("Curves")}{"".join(reversed(keys))}</div>'
 
     def show(self, values: Sequence[Sequence[float]], says: Sequence[Sequence[str]]) -> None:
         """Draw rows of values, NaN where there is none, and what is said about each."""

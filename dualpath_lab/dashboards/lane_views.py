@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from itertools import chain
 from typing import Any
 
@@ -13,6 +12,7 @@ from bokeh.plotting import figure
 
 from dualpath_lab.core.lane_ports import KV as KV_SOURCE
 from dualpath_lab.core.lane_ports import MODEL as MODEL_SOURCE
+from dualpath_lab.dashboards.headings import titled
 from dualpath_lab.dashboards.lane_cards import port_name
 from dualpath_lab.dashboards.lane_spans import carried_bytes, handed_over_s, spans, under_way
 from dualpath_lab.dashboards.style import CSS, DASHES, KV, MODEL, STRUCTURE, step_above
@@ -161,7 +161,7 @@ _SPAN_COLUMNS = (
     *("name", "begin", "length", "packets", "size_kb", "percent", "held"),
 )
 _BYTES_HEADING = (
-    '<div class="heading"><b>Bytes carried</b>'
+    f'<div class="heading">{titled("Bytes carried")}'
     f'<span class="key" style="--ink:{MODEL}">model</span><span class="key" style="--ink:{KV}">KV</span>'
     f'<span class="key solid" style="--ink:{STRUCTURE}">A</span><span class="key dashed" style="--ink:{STRUCTURE}">B</span>'
     '<span class="quiet">from the left edge on</span></div>'
@@ -170,7 +170,7 @@ _BYTES_HEADING = (
 
 def _heading(side: str, result: LaneResult) -> str:
     return (
-        f'<div class="heading"><b>{side.upper()} {escape(port_name(result.scenario.port))}: on the wire</b>'
+        f'<div class="heading">{titled("On the wire", f"{side.upper()} {port_name(result.scenario.port)}: on the wire")}'
         f'<span class="key" style="--ink:{MODEL}">model</span><span class="key" style="--ink:{KV}">KV</span>'
         f'<span class="key pale" style="--ink:{MODEL}">a burst waits or is being sent</span>'
         f'<span class="key mark"><span style="color:{MODEL}">▼</span> a burst comes</span>'

@@ -67,6 +67,12 @@ CSS = """
 .heading { display: flex; flex-wrap: wrap; align-items: baseline; column-gap: 10px; padding-left: 8px; white-space: nowrap; }
 .heading b { font-weight: 600; }
 .heading .star { margin-right: -6px; }
+.help { display: inline-block; margin-left: -6px; position: relative; white-space: normal; }
+.help summary { list-style: none; cursor: pointer; width: 15px; height: 15px; line-height: 14px; text-align: center; font-size: 11px; }
+.help summary { border: 1px solid currentColor; border-radius: 50%; opacity: 0.75; box-sizing: border-box; }
+.help summary::-webkit-details-marker { display: none; }
+.help span { position: absolute; left: -40px; top: 20px; width: 240px; z-index: 20; padding: 6px 10px; border-radius: 6px; }
+.help span { background: #2b363d; color: #fff; font-size: 12px; }
 .key { opacity: 0.85; font-size: 12px; }
 .key::before { content: ""; display: inline-block; width: 14px; border-top: 3px solid var(--ink); margin-right: 5px; vertical-align: 3px; }
 .key.dashed::before { border-top-style: dashed; width: 22px; }

@@ -38,7 +38,8 @@ def build_workload(spec: WorkloadSpec, seed: int) -> tuple[Workload, Floats]:
     Returns
     -------
     workload : Workload
-        With ``tool_gap_s = 0`` all gaps are zero, those of a trace too; else exponential of that mean, in place of the trace's.
+        With ``tool_gap_s = 0`` all gaps are zero, those of a trace too; with None they are the trace's own; else exponential of that
+        mean.
     arrivals : float64 array, shape (agents,)
         Start of each agent, s, ascending: all zero offline, a Poisson process of ``arrival_rate`` online.
 
@@ -53,7 +54,8 @@ def build_workload(spec: WorkloadSpec, seed: int) -> tuple[Workload, Floats]:
     """
     trajectory_rng, sampling_rng, gap_rng, arrival_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4))
     workload, repeats = _agents(spec, trajectory_rng, sampling_rng)
-    workload = replace(workload, gap_s=spec.tool_gap_s * gap_rng.standard_exponential(workload.turns))
+    if spec.tool_gap_s is not None:
+        workload = replace(workload, gap_s=spec.tool_gap_s * gap_rng.standard_exponential(workload.turns))
     workload = scale(workload, spec.append_scale, spec.generate_scale)
     workload = _prepend_round(workload, repeats)
     workload.gap_s[workload.first_turn[:-1]] = 0

@@ -267,3 +267,15 @@ def test_a_shared_prefix_stays_with_scaling_and_goes_behind_a_round_of_ones_own(
     assert sorted(sessions(few)) == [((0, 1100, 5),), ((1024, 76, 5),)]
     many, _ = built(source=str(trace), agents=40)
     assert {turns[1:] for turns in sessions(many)[2:]} == {((64, 1100, 5),)}
+
+
+def test_a_traces_own_gaps_are_kept_where_none_are_given(tmp_path: Path) -> None:
+    """Mutant: the gaps are drawn, of another turn, or before an agent's first."""
+    rows = [f"s{session},{turn},200,10,{10 * session + turn if turn else 5}" for session in range(3) for turn in range(4)]
+    path = tmp_path / "paused.csv"
+    path.write_text("\n".join(["session,turn,appended,generated,gap_s", *rows]) + "\n")
+    workload, _ = built(source=str(path), agents=3, tool_gap_s=None)
+    gaps = [tuple(part) for part in np.split(workload.gap_s, workload.first_turn[1:-1])]
+    assert sorted(gaps) == [(0, 10 * session + 1, 10 * session + 2, 10 * session + 3) for session in range(3)]
+    assert not built(source=str(path), agents=3)[0].gap_s.any()
+    assert not built(tool_gap_s=None)[0].gap_s.any(), "the published statistics have none"
