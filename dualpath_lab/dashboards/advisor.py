@@ -166,13 +166,13 @@ class AdvisorLab(Visit):
             self._progress.object = f'<div class="quiet">{run.runs} runs done, {run.waiting} more before the next step.{others}</div>'
 
     def _show_answer(self, advice: Advice) -> None:
-        first, *others = sections(advice)
+        first, *others = (self.state.shown(_section(*section)) for section in sections(advice))
         pareto = pn.pane.Bokeh(pareto_plot(advice), sizing_mode="stretch_width", margin=0)
         self._answer.objects = [
-            _html(_section(*first)),
+            _html(first),
             _html(f'<div class="heading">{titled("Throughput against latency")}</div>'),
             pareto,
-            *(_html(_section(*section)) for section in others),
+            *map(_html, others),
         ]
         self.say(f"Answered with {advice.gpus} GPUs, {len(advice.found.points)} points tried.")
 

@@ -138,10 +138,10 @@ class AnatomyViews:
         plotted = self._figures["forwards"]
         _reach(plotted, start, end)
         plotted.y_range.end = step_above(1.1 * max(highest))
-        group = group_name(turns.engines(turn)[0].group)
+        title = titled("Forwards", f"Forwards of {group_name(turns.engines(turn)[0].group)}")
         quota = f'<span class="key dashed" style="--ink:{STRUCTURE}">compute quota {1e3 * COMPUTE_QUOTA_S:.0f} ms</span>'
         self._headings["forwards"].object = (
-            f'<div class="heading">{titled("Forwards", f"Forwards of {group}")}<span class="key" style="--ink:{PREFILL}">this turn\'s</span>'
+            f'<div class="heading">{title}<span class="key" style="--ink:{PREFILL}">this turn\'s</span>'
             f'<span class="key pale" style="--ink:{PREFILL}">others</span>{quota if self._quota.visible else ""}'
             '<span class="quiet" style="white-space: normal">width: how long one takes, with its transfers; '
             "height: its slowest engine's attention</span></div>"

@@ -35,7 +35,7 @@ class ExploreSidebar:
         state.param.watch(self._follow, ["x", "y", *ENDS])
         self._follow()
         self.root = [
-            pn.pane.HTML(_ABOUT, stylesheets=[CSS], margin=(8, 16, 0, 16), sizing_mode="stretch_width"),
+            pn.pane.HTML(_ABOUT, stylesheets=[CSS], margin=(8, 16, 8, 16), sizing_mode="stretch_width"),
             controls.select("measure"),
             *self._axis("x"),
             *self._axis("y"),

@@ -85,7 +85,9 @@ def test_an_uploaded_trace_is_read_chosen_used_and_gone_in_the_end(jobs: Jobs) -
     assert path.read_bytes()
     lab.ask()
     until(lab, lambda: lab.advice)
-    assert str(path.parent) not in lab.state.to_query()
+    shown = " ".join(str(getattr(part, "object", "")) for part in lab._answer)
+    assert "(mine.csv.gz, 8 agents" in shown
+    assert str(path.parent) not in lab.state.to_query() + shown
     lab.stop()
     assert not path.exists()
 
