@@ -166,7 +166,8 @@ class AdvisorLab(Visit):
             self._progress.object = f'<div class="quiet">{run.runs} runs done, {run.waiting} more before the next step.{others}</div>'
 
     def _show_answer(self, advice: Advice) -> None:
-        first, *others = (self.state.shown(_section(*section)) for section in sections(advice))
+        shown = self.state.shown
+        first, *others = (_section(shown(title), shown(text), header, rows) for title, text, header, rows in sections(advice))
         pareto = pn.pane.Bokeh(pareto_plot(advice), sizing_mode="stretch_width", margin=0)
         self._answer.objects = [
             _html(first),

@@ -78,15 +78,15 @@ def test_cancel_lets_go_of_the_runs(lab: AdvisorLab) -> None:
 
 def test_an_uploaded_trace_is_read_chosen_used_and_gone_in_the_end(jobs: Jobs) -> None:
     lab = AdvisorLab(AdvisorState(**SMALL), [], jobs)
-    lab.upload("trace", "mine.csv.gz", gzip.compress(TRACE.encode()))
-    until(lab, lambda: lab.state.source == "mine.csv.gz")
+    lab.upload("trace", "mine & co.csv.gz", gzip.compress(TRACE.encode()))
+    until(lab, lambda: lab.state.source == "mine & co.csv.gz")
     assert "8 sessions, 40 turns" in lab.notice.object
     path = Path(lab.state.scenario().workload.source)
     assert path.read_bytes()
     lab.ask()
     until(lab, lambda: lab.advice)
     shown = " ".join(str(getattr(part, "object", "")) for part in lab._answer)
-    assert "(mine.csv.gz, 8 agents" in shown
+    assert "(mine &amp; co.csv.gz, 8 agents" in shown
     assert str(path.parent) not in lab.state.to_query() + shown
     lab.stop()
     assert not path.exists()
