@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,7 +108,7 @@ def test_a_bad_file_is_answered_in_a_sentence_that_names_no_place(lab: AdvisorLa
     lab.upload(kind, name, content)  # type: ignore[arg-type]
     until(lab, lambda: lab.message.visible)
     assert said in lab.message.object
-    assert "/tmp" not in lab.message.object
+    assert tempfile.gettempdir() not in lab.message.object
     assert "dualpath-lab-" not in lab.message.object
 
 
