@@ -13,7 +13,7 @@ import panel_material_ui as pmui
 
 from dualpath_lab.dashboards.advice_report import pareto_plot
 from dualpath_lab.dashboards.advice_run import AdviceRun
-from dualpath_lab.dashboards.advisor_state import AdvisorState
+from dualpath_lab.dashboards.advisor_state import ONLINE, AdvisorState
 from dualpath_lab.dashboards.controls import Controls, title
 from dualpath_lab.dashboards.export import Export
 from dualpath_lab.dashboards.headings import titled
@@ -65,7 +65,8 @@ class AdvisorLab(Visit):
         """Begin with the question as it is set."""
         with together():
             try:
-                self.run = AdviceRun(self._jobs, self.state.scenario(), self.state.gpus, self.state.seeds)
+                online = self.state.question == ONLINE
+                self.run = AdviceRun(self._jobs, self.state.scenario(), self.state.gpus, self.state.seeds, online)
             except ScenarioError as error:
                 self._refuse(error)
                 return
@@ -85,15 +86,17 @@ class AdvisorLab(Visit):
             if not self.run:
                 return
             try:
-                advice = self.run.poll()
+                says_more = self.run.poll()
             except ScenarioError as error:
                 self.stop_run()
                 self._show_running()
                 self._refuse(error)
                 return
-            if advice:
-                self.advice, self.run = advice, None
-                self._show_answer(advice)
+            if says_more and self.run.advice:
+                self.advice = self.run.advice
+                self._show_answer(self.advice)
+                if self.run.finished:
+                    self.run = None
             self._show_running()
 
     def upload(self, kind: Kind, name: str, content: bytes) -> None:
@@ -163,7 +166,8 @@ class AdvisorLab(Visit):
         else:
             ahead = run.ahead()
             others = f" Queued behind {ahead} {'run' if ahead == 1 else 'runs'} of other visitors." if ahead else ""
-            self._progress.object = f'<div class="quiet">{run.runs} runs done, {run.waiting} more before the next step.{others}</div>'
+            step = "searches for agents a second left" if run.advice else "more before the next step"
+            self._progress.object = f'<div class="quiet">{run.runs} runs done, {run.waiting} {step}.{others}</div>'
 
     def _show_answer(self, advice: Advice) -> None:
         shown = self.state.shown
@@ -175,7 +179,8 @@ class AdvisorLab(Visit):
             pareto,
             *map(_html, others),
         ]
-        self.say(f"Answered with {advice.gpus} GPUs, {len(advice.found.points)} points tried.")
+        more = "" if self.run is None or self.run.finished else " The agents a second come next."
+        self.say(f"Answered with {advice.gpus} GPUs, {len(advice.found.points)} points tried.{more}")
 
     def _sidebar(self) -> list[Any]:
         controls = Controls(self.state, "Acts at the next Ask.", {"hit_rate": "as the trace has it"}, {"hit_rate": 0.95})
@@ -193,7 +198,10 @@ class AdvisorLab(Visit):
             controls.select("hardware"),
             controls.slider("storage_gbps"),
             controls.slider("compute_gbps"),
-            title("Search"),
+            title("Answer"),
+            controls.select("question"),
+            controls.slider("slo_ttft_s"),
+            controls.slider("slo_tpot_s"),
             controls.slider("seeds"),
         ]
 
@@ -241,7 +249,8 @@ def _html(html: str) -> Any:
 
 _INTRODUCTION = (
     '<p class="quiet">Every P:D of the GPU budget is tried for each system, the best with more seeds, and then with twice of this and '
-    "that to see what would help. Change the question at the left, and press Ask.</p>"
+    "that to see what would help; how many agents a second each system serves is looked for if you ask. Change the question at the left, "
+    "and press Ask.</p>"
 )
 _TABLE = """
 h2 { font-size: 17px; font-weight: 600; margin: 10px 0 4px; }

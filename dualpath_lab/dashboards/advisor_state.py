@@ -21,15 +21,20 @@ SCENARIO_KEYS = {
     "storage_gbps": "cluster.storage_gbps",
     "compute_gbps": "cluster.compute_gbps",
     "hit_rate": "workload.hit_rate",
+    "slo_ttft_s": "slo.ttft_s",
+    "slo_tpot_s": "slo.tpot_s",
 }
+OFFLINE, ONLINE = "offline", "offline and online"
 
 
 class AdvisorState(ClusterState):
     """Everything that a visitor of the page can ask about; ``None`` has the meaning it has in a scenario."""
 
     PAGE: ClassVar[str] = "advisor"
-    KEYS: ClassVar[Mapping[str, str]] = SCENARIO_KEYS | {"gpus": "gpus", "seeds": "seeds"}
-    UNITS: ClassVar[Mapping[str, str]] = {**ClusterState.UNITS, "compute_gbps": "Gb/s", "gpus": "GPUs", "seeds": "seeds"}
+    KEYS: ClassVar[Mapping[str, str]] = SCENARIO_KEYS | {"gpus": "gpus", "seeds": "seeds", "question": "question"}
+    UNITS: ClassVar[Mapping[str, str]] = {**ClusterState.UNITS, "compute_gbps": "Gb/s", "gpus": "GPUs", "seeds": "seeds"} | dict.fromkeys(
+        ("slo_ttft_s", "slo_tpot_s"), "s"
+    )
 
     hardware: Any = param.Selector(default="h200", objects=list(GPUS), label="GPU", doc="Of all nodes; 8 in each.")
     compute_gbps = param.Number(
@@ -47,6 +52,19 @@ class AdvisorState(ClusterState):
     )
     gpus = param.Integer(
         default=24, bounds=(16, 128), step=8, label="GPU budget", doc="All of them are used; how many prefill is what is looked for."
+    )
+    question: Any = param.Selector(
+        default=OFFLINE,
+        objects=[OFFLINE, ONLINE],
+        label="Question",
+        doc="Offline: how soon all agents are done. Online, too: how many new agents a second are served within the objective, "
+        "which takes minutes.",
+    )
+    slo_ttft_s = param.Number(
+        default=4.0, bounds=(0.5, 60), step=0.5, label="TTFT, mean", doc="Objective: the mean time to a turn's first token, at most."
+    )
+    slo_tpot_s = param.Number(
+        default=0.05, bounds=(0.005, 0.5), step=0.005, label="TPOT, mean", doc="Objective: the mean time of each further token, at most."
     )
     seeds = param.Integer(default=1, bounds=(1, 5), step=1, label="Repeats", doc="Runs with different seeds behind each interval.")
 

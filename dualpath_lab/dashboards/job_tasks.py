@@ -1,7 +1,8 @@
-"""What a process beside the server can be asked to run: a scenario, or a job of the published results."""
+"""What a process beside the server can be asked to run: a scenario, a search for capacity, or a job of the published results."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
@@ -9,6 +10,7 @@ from typing import Protocol
 
 import dualpath_lab
 from dualpath_lab.scenario import Scenario
+from dualpath_lab.studies.advise.online import OnlineQuestion, capacity_of
 from dualpath_lab.studies.reproduce import Job
 from dualpath_lab.studies.reproduce.jobs import run_job
 from dualpath_lab.studies.run import Progress
@@ -78,9 +80,34 @@ class ReproduceTask:
 
     def run(self, look: Progress) -> Row:
         """Run the job."""
-        started = perf_counter()
-        try:
-            outcome = run_job(self.job, self.seed, look)
-        except Exception as error:  # whatever it is, the page says it
-            return {"key": self.key} | failed(f"{type(error).__name__}: {error}")
-        return {"key": self.key, "status": DONE, "outcome": outcome, "wall_s": perf_counter() - started}
+        return _row(self.key, lambda: {"outcome": run_job(self.job, self.seed, look)})
+
+
+@dataclass(frozen=True)
+class CapacityTask:
+    """A search for the agents a second that a cluster serves; its row has them as ``agents_per_s``."""
+
+    question: OnlineQuestion
+
+    @property
+    def key(self) -> str:
+        """The scenario's own, and how its agents fare offline."""
+        return f"capacity {self.question.jct_s} {key_of(self.question.scenario)}"
+
+    @property
+    def work(self) -> float:
+        """Some ten long runs."""
+        return 10.0 * self.question.scenario.workload.agents
+
+    def run(self, look: Progress) -> Row:
+        """Search."""
+        return _row(self.key, lambda: {"agents_per_s": capacity_of(self.question, look)})
+
+
+def _row(key: str, run: Callable[[], Row]) -> Row:
+    started = perf_counter()
+    try:
+        found = run()
+    except Exception as error:  # whatever it is, the page says it
+        return {"key": key} | failed(f"{type(error).__name__}: {error}")
+    return {"key": key, "status": DONE, "wall_s": perf_counter() - started} | found

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from dualpath_lab.dashboards.advisor import AdvisorLab
-from dualpath_lab.dashboards.advisor_state import AdvisorState
+from dualpath_lab.dashboards.advisor_state import ONLINE, AdvisorState
 from dualpath_lab.dashboards.jobs import Jobs
 from dualpath_lab.dashboards.uploads import MOST_BYTES, MOST_FILES, Uploads
 from dualpath_lab.scenario import Scenario, ScenarioError
 from dualpath_lab.studies.advise import advise
+from dualpath_lab.studies.advise.report import sections
 
 SMALL = {"agents": 8, "gpus": 16, "seeds": 1}
 TRACE = "session,turn,appended,generated\n" + "\n".join(f"s{session},{turn},900,40" for session in range(8) for turn in range(5)) + "\n"
@@ -55,6 +56,22 @@ def test_the_answer_is_the_studys_own(lab: AdvisorLab) -> None:
     assert alone.verdict.text in " ".join(str(getattr(part, "object", "")) for part in lab._answer)
     assert len(lab.table()) == len(alone.found.points)
     assert lab._ask.label == "Ask"
+
+
+def test_agents_a_second_come_after_the_first_answer_and_are_the_studys_own(lab: AdvisorLab) -> None:
+    lab.state.param.update(question=ONLINE, slo_ttft_s=1.5, model="ds-27b")
+    lab.ask()
+    until(lab, lambda: lab.advice)
+    assert lab.run is not None
+    assert all(choice.agents_per_s is None for choice in lab.advice.choices.values())  # type: ignore[union-attr]
+    until(lab, lambda: not lab.run)
+    values = {"model": "ds-27b", "workload.source": "paper-32k", "workload.agents": 8, "slo.ttft_s": 1.5}
+    alone = advise(Scenario().with_values(values), 16, seeds=1, processes=1)
+    assert lab.advice is not None
+    assert {name: choice.agents_per_s for name, choice in lab.advice.choices.items()} == {
+        name: choice.agents_per_s for name, choice in alone.choices.items()
+    }
+    assert "-" not in [row[4] for row in sections(lab.advice)[0].rows]
 
 
 def test_a_budget_that_makes_no_cluster_is_refused_in_a_sentence(lab: AdvisorLab) -> None:

@@ -6,16 +6,16 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from dualpath_lab.scenario import SYSTEMS, Scenario, ScenarioError
 from dualpath_lab.studies.advise.changes import Change, try_changes
-from dualpath_lab.studies.advise.search import Found, Point, Steps, nodes_of, point_of, search
+from dualpath_lab.studies.advise.online import capacity_of, online_questions, with_capacities
+from dualpath_lab.studies.advise.search import Found, Point, Steps, nodes_of, placed_at, point_of, search
 from dualpath_lab.studies.advise.verdict import Verdict, limited_by, verdict
-from dualpath_lab.studies.capacity import capacity
 from dualpath_lab.studies.intervals import Interval, interval
 from dualpath_lab.studies.sweep.plan import key_of
 from dualpath_lab.studies.sweep.rows import DONE, Row, run_row
@@ -114,7 +114,7 @@ def advise_steps(scenario: Scenario, gpus: int, systems: Sequence[str] = SYSTEMS
     offline = scenario.with_values({"workload.arrival_rate": None, "horizon_s": None})
     found = yield from search(offline, nodes_of(scenario, gpus), systems)
     best = {system: found.best(system) for system in systems}
-    placed = {system: _placed(offline, point) for system, point in best.items()}
+    placed = {system: placed_at(offline, point) for system, point in best.items()}
     jcts: dict[str, list[float]] = {system: [point.jct_s] for system, point in best.items()}
     for system, values in jcts.items():
         asked = [placed[system].with_values({"seed": scenario.seed + more}) for more in range(1, seeds)]
@@ -190,16 +190,11 @@ def advise(
         advice = _drive(steps, partial(_rows, run_all, note))
         if not with_capacity:
             return advice
-        rates: dict[str, list[float]] = {}
-        for system, choice in advice.choices.items():
-            placed = _placed(scenario, choice.point)
-            asked = [placed.with_values({"seed": scenario.seed + more}) for more in range(len(choice.jcts_s))]
-            rates[system] = []
-            for rate in run_all(_capacity, asked, choice.jcts_s):
-                rates[system].append(rate)
-                note("capacity")
-    choices = {system: replace(choice, agents_per_s=interval(rates[system])) for system, choice in advice.choices.items()}
-    return replace(advice, choices=choices)
+        rates = []
+        for rate in run_all(capacity_of, online_questions(advice)):
+            rates.append(rate)
+            note("capacity")
+    return with_capacities(advice, rates)
 
 
 def _drive(steps: Steps[Advice], run: Callable[[list[Scenario]], list[Row]]) -> Advice:
@@ -218,15 +213,3 @@ def _rows(run_all: Callable[..., Iterator[Row]], note: Callable[[str], None], as
         rows.append(row)
         note("runs")
     return rows
-
-
-def _placed(scenario: Scenario, point: Point) -> Scenario:
-    return scenario.with_values(
-        {"system": point.system, "cluster.prefill_nodes": point.prefill_nodes, "cluster.decode_nodes": point.decode_nodes}
-    )
-
-
-def _capacity(scenario: Scenario, jct_s: float) -> float:
-    """Agents/s within the objective, looked for around what the cluster does when all start at once."""
-    offline = scenario.workload.agents / jct_s
-    return capacity(scenario, offline / 8, offline * 3)[0]

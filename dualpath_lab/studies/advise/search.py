@@ -156,3 +156,10 @@ def _with_pareto(points: list[Point]) -> list[Point]:
         return no_worse and (other.turns_per_s_per_gpu > point.turns_per_s_per_gpu or other.ttft_s < point.ttft_s)
 
     return [replace(point, pareto=not any(beats(other, point) for other in points)) for point in points]
+
+
+def placed_at(scenario: Scenario, point: Point) -> Scenario:
+    """A scenario with the system and the nodes of a point."""
+    return scenario.with_values(
+        {"system": point.system, "cluster.prefill_nodes": point.prefill_nodes, "cluster.decode_nodes": point.decode_nodes}
+    )
