@@ -13,6 +13,7 @@ from dualpath_lab.core.observer import prefill_compute
 from dualpath_lab.core.paths import Ports, Step, steps
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.core.systems import mechanisms
+from dualpath_lab.html_table import table
 from dualpath_lab.scenario import Scenario
 from dualpath_lab.workload import BLOCK_TOKENS
 
@@ -32,7 +33,7 @@ STAGES = {
 Columns = dict[str, NDArray[np.int64] | NDArray[np.float64]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """A finished run.
 
@@ -81,7 +82,7 @@ class Result:
         values, latency = self.values, self.values["latency_s"]
         scenario = values["scenario"]
         cluster = scenario["cluster"]
-        done = "JCT " + _duration(values["jct_s"]) if values["jct_s"] is not None else f"stopped at {_duration(values['simulated_s'])}"
+        done = "JCT " + duration(values["jct_s"]) if values["jct_s"] is not None else f"stopped at {duration(values['simulated_s'])}"
         lines = [
             f"{scenario['system']}: {scenario['model']} on {cluster['prefill_nodes']}P{cluster['decode_nodes']}D, "
             f"{scenario['workload']['source']}, {scenario['workload']['agents']} agents",
@@ -89,10 +90,23 @@ class Result:
         ]
         for name in ("ttft", "ttst", "tpot"):
             if latency[name]["mean"] is not None:
-                spread = ", ".join(f"{key} {_duration(value)}" for key, value in latency[name].items())
+                spread = ", ".join(f"{key} {duration(value)}" for key, value in latency[name].items())
                 lines.append(f"  {name.upper()}: {spread}")
         lines.append(f"  bottleneck: {values['bottleneck']}")
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        """The summary in a notebook's cell."""
+        caption, done, *_ = self.summary().splitlines()
+        latency = self.values["latency_s"]
+        rows = [
+            (name.upper() if name != "trajectory" else "agent, start to end", *map(_shown, spread.values()))
+            for name, spread in latency.items()
+        ]
+        return table(f"{caption}. {done.strip()}; bottleneck: {self.values['bottleneck']}.", ("latency", "mean", *PERCENTILES), rows)
 
 
 def result_of(simulation: Simulation, wall_s: float) -> Result:
@@ -158,8 +172,13 @@ def _ports(role: str, engine: int, gpus: int) -> Ports[tuple[str, str]]:
     return Ports((snic, "rx"), (snic, "tx"), (dram, "both"), (cnic, "tx"), (cnic, "rx"))
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """To three digits, in ms below a second."""
     return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:,.0f} s"
+
+
+def _shown(seconds: float | None) -> str:
+    return "–" if seconds is None else duration(seconds)
 
 
 def _mean(values: NDArray[Any]) -> float | None:

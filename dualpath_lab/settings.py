@@ -10,6 +10,8 @@ from typing import Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
+from dualpath_lab.html_table import table
+
 _NOT_YAML = (yaml.YAMLError, ValueError, AttributeError, RecursionError)
 """What PyYAML raises: its own error, and what its constructors let through for impossible dates, numbers, tags and nesting."""
 
@@ -91,6 +93,33 @@ class Settings(Part):
                 found.append(name)
         return found
 
+    def changed(self) -> dict[str, Any]:
+        """Dotted keys whose values are not the defaults, and those values."""
+        mine, defaults = self._flat(), type(self)()._flat()
+        return {key: value for key, value in mine.items() if value != defaults[key]}
+
+    def __repr__(self) -> str:
+        changed = self.changed()
+        return f"{type(self).__name__}()" + (f".with_values({changed!r})" if changed else "")
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """All keys in a notebook's cell, with what was set first."""
+        changed = self.changed()
+        rows = [(key, str(value), unit_of(key)) for key, value in changed.items()]
+        everything = [(key, "null" if value is None else str(value), unit_of(key)) for key, value in self._flat().items()]
+        header = ("key", "value", "unit")
+        what = "as set; everything else has its default" if changed else "everything has its default"
+        return (
+            table(f"{type(self).__name__}: {what}", header, rows)
+            + f"<details><summary>all keys</summary>{table('with defaults', header, everything)}</details>"
+        )
+
+    def _flat(self) -> dict[str, Any]:
+        values = self.model_dump()
+        return {key: _at(values, key) for key in self.keys()}
+
     @classmethod
     def _assign(cls, values: dict[str, Any], key: str, value: Any) -> None:
         *parents, leaf = key.split(".")
@@ -122,6 +151,34 @@ class Settings(Part):
         elif problem["type"] == "model_type":
             allowed = "should be a mapping of keys to values"
         return f"{key} = {problem['input']!r} is not allowed: it {allowed}."
+
+
+UNITS = {
+    "_gbytes_per_s": "GB/s",
+    "_gbytes": "GB",
+    "_gbps": "Gb/s",
+    "_rate": "agents/s",
+    "_nodes": "nodes",
+    "_us": "µs",
+    "_s": "s",
+    "_bytes": "bytes",
+}
+"""By the end of a key."""
+_SHARES = ("hit_rate", "model_share")
+
+
+def unit_of(key: str) -> str:
+    """The unit of a key; empty for what has none."""
+    if key.endswith(_SHARES):
+        return "of 1"
+    return next((unit for ending, unit in UNITS.items() if key.endswith(ending)), "")
+
+
+def _at(values: Mapping[str, Any], key: str) -> Any:
+    found: Any = values
+    for part in key.split("."):
+        found = found[part]
+    return found
 
 
 class _Loader(yaml.SafeLoader):

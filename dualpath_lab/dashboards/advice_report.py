@@ -11,7 +11,7 @@ from bokeh.plotting import figure
 
 from dualpath_lab.dashboards.explore_curves import MARKERS
 from dualpath_lab.dashboards.prints import alone
-from dualpath_lab.dashboards.style import DECODE, KV, MODEL, PREFILL, STRUCTURE
+from dualpath_lab.picture.style import DECODE, KV, MODEL, PREFILL, STRUCTURE
 from dualpath_lab.studies.advise.report import sections
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dualpath_lab.core.systems import mechanisms
 from dualpath_lab.dashboards.cards import STAR, headline
-from dualpath_lab.dashboards.style import DECODE, KV, PREFILL, STRUCTURE, duration
+from dualpath_lab.picture.style import DECODE, KV, PREFILL, STRUCTURE, duration
 from dualpath_lab.studies.anatomy import Turns
 
 PATHS = {

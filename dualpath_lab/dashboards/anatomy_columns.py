@@ -8,7 +8,7 @@ import numpy as np
 
 from dualpath_lab.core.recorder import TurnLog
 from dualpath_lab.dashboards.anatomy_cards import PATHS
-from dualpath_lab.dashboards.style import DECODE, KV, PREFILL, STRUCTURE, duration, three_digits
+from dualpath_lab.picture.style import DECODE, KV, PREFILL, STRUCTURE, duration, three_digits
 from dualpath_lab.studies.anatomy import Turns
 
 Columns = dict[str, Any]

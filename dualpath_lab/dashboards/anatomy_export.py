@@ -11,7 +11,7 @@ from dualpath_lab.dashboards.anatomy_cards import PATHS
 from dualpath_lab.dashboards.anatomy_state import AnatomyState
 from dualpath_lab.dashboards.anatomy_views import AnatomyViews
 from dualpath_lab.dashboards.prints import DASHED, DOTTED, Key, Plotted
-from dualpath_lab.dashboards.style import DECODE, KV, PREFILL
+from dualpath_lab.picture.style import DECODE, KV, PREFILL
 from dualpath_lab.studies.anatomy import Turns, group_name
 
 WAITS = 0.4

@@ -24,7 +24,8 @@ from dualpath_lab.dashboards.anatomy_columns import (
     turn_links,
 )
 from dualpath_lab.dashboards.headings import titled
-from dualpath_lab.dashboards.style import CSS, DECODE, KV, PREFILL, STRUCTURE, step_above
+from dualpath_lab.dashboards.style import CSS
+from dualpath_lab.picture.style import DECODE, KV, PREFILL, STRUCTURE, step_above
 from dualpath_lab.studies.anatomy import Turns, group_name
 
 BARS, LINKS = 8, 9

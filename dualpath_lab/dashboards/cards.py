@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from dualpath_lab.dashboards.frames import RECENT_BINS, Frame, SideFrame
-from dualpath_lab.dashboards.style import NOTHING, STRUCTURE, duration, percent, ratio, three_digits
+from dualpath_lab.picture.style import NOTHING, STRUCTURE, duration, percent, ratio, three_digits
 
 STAR = '<span class="star" title="Look here first">★</span>'
 

@@ -1,21 +1,15 @@
-"""The animated picture of a cluster as a Panel component; ``cluster_view.js`` draws it."""
+"""The animated picture of a cluster as a Panel component."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import param
 from panel.custom import JSComponent
 
-from dualpath_lab.dashboards.cluster_frame import ClusterFrame
-from dualpath_lab.dashboards.cluster_words import words
-from dualpath_lab.dashboards.style import BUSY_SCALE, DECODE, KV, MODEL, PREFILL, STRUCTURE
-
-_COLOURS = {"prefill": PREFILL, "decode": DECODE, "kv": KV, "model": MODEL, "structure": STRUCTURE}
-_COLOURS |= {f"busy-{step}": colour for step, colour in enumerate(BUSY_SCALE)}
-_VARIABLES = "".join(f"--{name}: {colour};" for name, colour in _COLOURS.items())
-STYLE = f":host {{ {_VARIABLES} }}\n{Path(__file__).with_suffix('.css').read_text()}"
+from dualpath_lab.picture.drawing import ROOT_STYLE, SCRIPT
+from dualpath_lab.picture.frame import ClusterFrame
+from dualpath_lab.picture.words import with_words
 
 
 class ClusterView(JSComponent):
@@ -25,11 +19,11 @@ class ClusterView(JSComponent):
     frame = param.Dict(default={}, doc="What it shows: a ClusterFrame and its Words.")
     playing = param.Boolean(default=False, doc="Whether simulated time goes on.")
 
-    _esm = Path(__file__).with_suffix(".js")
+    _esm = SCRIPT
 
     def __init__(self, **params: Any) -> None:
-        super().__init__(sizing_mode="stretch_width", margin=(10, 0, 0, 0), stylesheets=[STYLE], **params)
+        super().__init__(sizing_mode="stretch_width", margin=(10, 0, 0, 0), stylesheets=[ROOT_STYLE], **params)
 
     def draw(self, frame: ClusterFrame) -> None:
         """Show another moment."""
-        self.frame = {**frame, "words": words(frame, self.label)}
+        self.frame = with_words(frame, self.label)

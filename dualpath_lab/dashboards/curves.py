@@ -15,7 +15,8 @@ from bokeh.plotting import figure
 
 from dualpath_lab.dashboards.headings import titled
 from dualpath_lab.dashboards.race import Race
-from dualpath_lab.dashboards.style import CSS, DASHES, DECODE, KV, MODEL, PREFILL, STRUCTURE, step_above
+from dualpath_lab.dashboards.style import CSS
+from dualpath_lab.picture.style import DASHES, DECODE, KV, MODEL, PREFILL, STRUCTURE, step_above
 from dualpath_lab.scenario import Slo
 
 MOST_ROWS = 240

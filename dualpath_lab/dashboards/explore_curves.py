@@ -14,7 +14,8 @@ from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
 from dualpath_lab.dashboards.headings import titled
-from dualpath_lab.dashboards.style import CSS, STRUCTURE, step_above
+from dualpath_lab.dashboards.style import CSS
+from dualpath_lab.picture.style import STRUCTURE, step_above
 
 HEIGHT = 300
 MARKERS = (("circle", "●"), ("square", "■"), ("triangle", "▲"), ("inverted_triangle", "▼"), ("hex", "⬢"), ("star", "★"))

@@ -12,7 +12,7 @@ import pandas as pd
 
 from dualpath_lab.dashboards.explore_state import MEASURES, ExploreState, Quantity
 from dualpath_lab.dashboards.state import KEYS, LabState
-from dualpath_lab.dashboards.style import duration, ratio, three_digits
+from dualpath_lab.picture.style import duration, ratio, three_digits
 from dualpath_lab.scenario import Scenario
 from dualpath_lab.studies.sweep import key_of
 from dualpath_lab.studies.sweep.rows import DONE, FAILED, FIGURES, Row

@@ -6,7 +6,7 @@ from html import escape
 
 from dualpath_lab.dashboards.cards import STAR, headline
 from dualpath_lab.dashboards.explore_plan import Cell, Plan, Rows, turns_per_s
-from dualpath_lab.dashboards.style import STRUCTURE, duration, ratio, three_digits
+from dualpath_lab.picture.style import STRUCTURE, duration, ratio, three_digits
 from dualpath_lab.studies.sweep.rows import DONE, Row
 
 

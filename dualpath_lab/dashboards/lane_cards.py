@@ -8,8 +8,8 @@ import numpy as np
 
 from dualpath_lab.core.lane_ports import KV as KV_SOURCE
 from dualpath_lab.dashboards.cards import STAR, headline
-from dualpath_lab.dashboards.style import KV, MODEL, NOTHING, STRUCTURE, microseconds, ratio, three_digits
 from dualpath_lab.lane_scenario import PortSettings
+from dualpath_lab.picture.style import KV, MODEL, NOTHING, STRUCTURE, microseconds, ratio, three_digits
 from dualpath_lab.studies.lanes import LaneResult
 
 STARVED = "starved"

@@ -11,7 +11,7 @@ from dualpath_lab.dashboards.lane_spans import spans
 from dualpath_lab.dashboards.lane_state import LaneState
 from dualpath_lab.dashboards.lane_views import SOURCES, LaneViews
 from dualpath_lab.dashboards.prints import DASHED, Key, Plotted
-from dualpath_lab.dashboards.style import KV, MODEL
+from dualpath_lab.picture.style import KV, MODEL
 from dualpath_lab.studies.lanes import LaneResult
 
 

@@ -15,7 +15,8 @@ from dualpath_lab.core.lane_ports import MODEL as MODEL_SOURCE
 from dualpath_lab.dashboards.headings import titled
 from dualpath_lab.dashboards.lane_cards import port_name
 from dualpath_lab.dashboards.lane_spans import carried_bytes, handed_over_s, spans, under_way
-from dualpath_lab.dashboards.style import CSS, DASHES, KV, MODEL, STRUCTURE, step_above
+from dualpath_lab.dashboards.style import CSS
+from dualpath_lab.picture.style import DASHES, KV, MODEL, STRUCTURE, step_above
 from dualpath_lab.studies.lanes import LaneResult
 
 SOURCES = {MODEL_SOURCE: ("model", MODEL), KV_SOURCE: ("KV", KV)}

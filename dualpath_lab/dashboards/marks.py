@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import holoviews as hv
 from bokeh.models import NumeralTickFormatter
 
-from dualpath_lab.dashboards.style import DECODE, KV, MODEL, PREFILL, STRUCTURE
+from dualpath_lab.picture.style import DECODE, KV, MODEL, PREFILL, STRUCTURE
 from dualpath_lab.studies.reproduce.results import Spread
 
 hv.extension("bokeh", logo=False)

@@ -9,7 +9,6 @@ import panel as pn
 
 from dualpath_lab.core.network import warm_up
 from dualpath_lab.dashboards import cards
-from dualpath_lab.dashboards.cluster_frame import cluster_frame
 from dualpath_lab.dashboards.cluster_view import ClusterView
 from dualpath_lab.dashboards.curves import Curves
 from dualpath_lab.dashboards.export import Export
@@ -18,13 +17,14 @@ from dualpath_lab.dashboards.live_export import race_plots, race_table, race_wor
 from dualpath_lab.dashboards.locking import in_turn, together
 from dualpath_lab.dashboards.player import FRAME_S, Player
 from dualpath_lab.dashboards.race import Race
-from dualpath_lab.dashboards.seen import Seen
 from dualpath_lab.dashboards.shell import PAIR
 from dualpath_lab.dashboards.sidebar import Sidebar
 from dualpath_lab.dashboards.state import SETTINGS, LabState, changes, live_values, mark
 from dualpath_lab.dashboards.style import CSS
 from dualpath_lab.dashboards.transport import Transport
 from dualpath_lab.dashboards.visit import Visit, visited, while_open
+from dualpath_lab.picture.frame import cluster_frame
+from dualpath_lab.picture.seen import Seen
 from dualpath_lab.scenario import ScenarioError
 
 TEXT_EVERY = 4

@@ -22,7 +22,7 @@ from dualpath_lab.dashboards.marks import (
     published,
     published_range,
 )
-from dualpath_lab.dashboards.style import DECODE, KV, PREFILL, STRUCTURE, three_digits
+from dualpath_lab.picture.style import DECODE, KV, PREFILL, STRUCTURE, three_digits
 from dualpath_lab.scenario import Slo
 from dualpath_lab.studies.reproduce.jobs import HIGHEST_RATE, LOWEST_RATE, Job, Outcomes
 from dualpath_lab.studies.reproduce.results import Results, Spread

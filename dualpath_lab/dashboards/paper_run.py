@@ -15,7 +15,8 @@ from dualpath_lab.dashboards.job_tasks import ReproduceTask
 from dualpath_lab.dashboards.jobs import Batch, Jobs
 from dualpath_lab.dashboards.linked import LinkedState
 from dualpath_lab.dashboards.locking import in_turn
-from dualpath_lab.dashboards.style import CSS, duration
+from dualpath_lab.dashboards.style import CSS
+from dualpath_lab.picture.style import duration
 from dualpath_lab.studies.reproduce import Job, Results
 from dualpath_lab.studies.reproduce.report import compared
 from dualpath_lab.studies.reproduce.rows import Row, all_rows, choose

@@ -14,7 +14,7 @@ from bokeh.models.annotations import Legend, LegendItem, Title
 from bokeh.models.layouts import GridBox
 from bokeh.resources import INLINE
 
-from dualpath_lab.dashboards.style import STRUCTURE
+from dualpath_lab.picture.style import STRUCTURE
 
 WIDTH = 640
 """Of a plot, in pixels."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import gcd, inf, log
 
-from dualpath_lab.dashboards.style import three_digits
+from dualpath_lab.picture.style import three_digits
 from dualpath_lab.scenario import Cluster
 from dualpath_lab.theory import bottleneck_free_range, resource_loads
 

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dualpath_lab.result import Result
+from dualpath_lab.html_table import table
+from dualpath_lab.result import Result, duration
 from dualpath_lab.scenario import SYSTEMS, Scenario, ScenarioError
 from dualpath_lab.studies.run import Progress, simulate
 
+HEADER = ("system", "JCT", "times as fast", "TTFT, mean", "TTFT, p99", "TPOT, mean", "bottleneck")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Runs of one scenario, keyed by system in the order asked for."""
 
@@ -22,6 +25,21 @@ class Comparison:
         jcts = {system: result.values["jct_s"] for system, result in self.runs.items()}
         first = next(iter(jcts.values()))
         return {system: first / jct if first is not None and jct is not None else None for system, jct in jcts.items()}
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """What a table of them says, as :data:`HEADER` has it."""
+        speedups = self.speedups()
+        return [_row(system, result.values, speedups[system]) for system, result in self.runs.items()]
+
+    def __repr__(self) -> str:
+        cells = [HEADER, *self.rows()]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells)
+
+    def _repr_html_(self) -> str:
+        """The table in a notebook's cell."""
+        caption, *_ = next(iter(self.runs.values())).summary().partition(": ")[2].splitlines()
+        return table(caption, HEADER, self.rows())
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of ``dualpath-lab compare``."""
@@ -53,3 +71,10 @@ def compare(scenario: Scenario, systems: Sequence[str | type], progress: Progres
     if len(set(names)) < len(names):
         raise ScenarioError(f"systems = {','.join(names)!r} is not allowed: each system may stand once.")
     return Comparison({each.system: simulate(each, progress) for each in scenarios})
+
+
+def _row(system: str, values: dict[str, Any], speedup: float | None) -> tuple[str, ...]:
+    latency = values["latency_s"]
+    times = (values["jct_s"], latency["ttft"]["mean"], latency["ttft"]["p99"], latency["tpot"]["mean"])
+    jct, *others = ("–" if seconds is None else duration(seconds) for seconds in times)
+    return system, jct, "–" if speedup is None else f"{speedup:.3g}", *others, values["bottleneck"]

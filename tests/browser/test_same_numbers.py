@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Locator, expect
 
-from dualpath_lab.dashboards.style import duration, ratio
 from dualpath_lab.lane_scenario import LaneScenario
+from dualpath_lab.picture.style import duration, ratio
 from dualpath_lab.scenario import keys
 
 from .conftest import Watched

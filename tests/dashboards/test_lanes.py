@@ -19,8 +19,8 @@ from dualpath_lab.dashboards.lane_state import MOST_PACKETS, RUNNING, LaneState
 from dualpath_lab.dashboards.lane_views import POINTS, ROW_HEIGHT, LaneViews, span_columns
 from dualpath_lab.dashboards.lanes import LaneLab
 from dualpath_lab.dashboards.shell import PAGES, href, page_asked_for
-from dualpath_lab.dashboards.style import DASHES
 from dualpath_lab.lane_scenario import LaneScenario
+from dualpath_lab.picture.style import DASHES
 from dualpath_lab.scenario import ScenarioError
 from dualpath_lab.studies.lanes import LaneResult, lanes
 

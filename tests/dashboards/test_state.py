@@ -14,7 +14,7 @@ from dualpath_lab.dashboards.cluster_state import DATA_FOLDER
 from dualpath_lab.dashboards.explore_state import ExploreState
 from dualpath_lab.dashboards.ratio import ratio_text
 from dualpath_lab.dashboards.state import KEYS, UNITS, LabState, changes
-from dualpath_lab.dashboards.style import duration, step_above, three_digits
+from dualpath_lab.picture.style import duration, step_above, three_digits
 from dualpath_lab.scenario import Cluster, keys
 from dualpath_lab.theory import theory_summary
 

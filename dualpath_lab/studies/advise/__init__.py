@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from dualpath_lab.scenario import SYSTEMS, Scenario, ScenarioError
 from dualpath_lab.studies.advise.changes import Change, try_changes
 from dualpath_lab.studies.advise.online import capacity_of, online_questions, with_capacities
+from dualpath_lab.studies.advise.report import as_markdown
 from dualpath_lab.studies.advise.search import Found, Point, Steps, nodes_of, placed_at, point_of, search
 from dualpath_lab.studies.advise.verdict import Verdict, limited_by, verdict
 from dualpath_lab.studies.intervals import Interval, interval
@@ -100,6 +101,10 @@ class Advice:
         """The system that serves most agents within the objective, or that finishes first where that was not asked for."""
         choices = list(self.choices.values())
         return max(choices, key=lambda choice: choice.agents_per_s.mean if choice.agents_per_s else -choice.jct_s.mean)
+
+    def _repr_markdown_(self) -> str:
+        """The report in a notebook's cell."""
+        return as_markdown(self)
 
 
 def advise_steps(scenario: Scenario, gpus: int, systems: Sequence[str] = SYSTEMS_COMPARED, seeds: int = SEEDS) -> Steps[Advice]:

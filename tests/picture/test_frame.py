@@ -12,9 +12,9 @@ from dualpath_lab import Scenario, simulate
 from dualpath_lab.core import observer
 from dualpath_lab.core.node_rates import NodeRates, node_rates
 from dualpath_lab.core.simulation import Simulation
-from dualpath_lab.dashboards.cluster_frame import RECENT_BINS, ClusterFrame, cluster_frame
 from dualpath_lab.dashboards.cluster_view import ClusterView
-from dualpath_lab.dashboards.cluster_words import words
+from dualpath_lab.picture.frame import RECENT_BINS, ClusterFrame, cluster_frame
+from dualpath_lab.picture.words import words
 from dualpath_lab.result import result_of
 
 SYSTEMS = ("basic", "layerwise", "dualpath", "split", "oracle")

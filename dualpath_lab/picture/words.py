@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypedDict
+from typing import Any, TypedDict
 
-from dualpath_lab.dashboards.cluster_frame import ClusterFrame, NodeFrame
-from dualpath_lab.dashboards.style import percent, three_digits
+from dualpath_lab.picture.frame import ClusterFrame, NodeFrame
+from dualpath_lab.picture.style import percent, three_digits
 from dualpath_lab.units import BITS_PER_BYTE, GIGA
 
 _LEAST_GBPS = 0.05
@@ -18,6 +18,11 @@ class Words(TypedDict):
 
     picture: str
     parts: list[str]
+
+
+def with_words(frame: ClusterFrame, label: str) -> dict[str, Any]:
+    """What ``cluster.js`` draws: a frame and its words."""
+    return {**frame, "words": words(frame, label)}
 
 
 def words(frame: ClusterFrame, label: str) -> Words:

@@ -1,5 +1,5 @@
-// The animated picture of a cluster. Plain SVG, no libraries: `mount(el)` draws into any element, `render` is what Panel's JSComponent
-// calls. A frame is what `cluster_frame.py` makes, with the words of `cluster_words.py`; colours are CSS variables (`cluster_view.py`).
+// The animated picture of a cluster. Plain SVG, no libraries: `mount(el)` draws into any element; `render` is what a web page's component
+// and a notebook's widget call. A frame is what `frame.py` makes, with the words of `words.py`; colours are CSS variables (`drawing.py`).
 
 const SVG = "http://www.w3.org/2000/svg"
 const ARM = 16, HEAD = 26, BAR = 27, TILE = 70, ROW_GAP = 10, SNIC = 32, CNIC = 28, GUTTER = 16
@@ -287,10 +287,17 @@ export function mount(el, label) {
   return { show, stop }
 }
 
-export function render({ model, el }) {
-  const picture = mount(el, model.label)
-  const show = () => picture.show(model.frame, model.playing)
-  model.on(["frame", "playing"], show)
-  model.on("remove", picture.stop)
+// A widget's model has its values behind `get` and tells of each by an event of its own; a component's has them as they are.
+function render({ model, el }) {
+  const widget = typeof model.get === "function"
+  const value = name => (widget ? model.get(name) : model[name])
+  el.classList.add("dualpath-cluster")
+  const picture = mount(el, value("label"))
+  const show = () => picture.show(value("frame"), value("playing"))
+  model.on(widget ? "change:frame change:playing" : ["frame", "playing"], show)
+  if (!widget) model.on("remove", picture.stop)
   show()
+  return widget ? picture.stop : undefined
 }
+
+export default { render }

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dualpath_lab.dashboards.seen import MOST, Seen
+from dualpath_lab.picture.seen import MOST, Seen
 
 
 def frames(number: int) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from dualpath_lab.dashboards.cluster_frame import ClusterFrame
+from dualpath_lab.picture.frame import ClusterFrame
 
 MOST = 1000
 """Frames kept; beyond it every other one is let go of, so that all of the past stays in reach."""
