@@ -22,7 +22,7 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) ->
     head = "".join(f'<th scope="col" style="{_CELL}">{escape(cell)}</th>' for cell in header)
     body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
     return (
-        f'<table><caption style="text-align:left;padding-bottom:4px">{escape(caption)}</caption>'
+        f'<table><caption style="text-align:left;white-space:nowrap;padding-bottom:4px">{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
