@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from html import escape
-from pathlib import Path
 from typing import Any, ClassVar
 
 import holoviews as hv
@@ -28,11 +26,10 @@ from dualpath_lab.dashboards.shell import PAIR
 from dualpath_lab.dashboards.style import CSS
 from dualpath_lab.dashboards.visit import Visit, visited, while_open
 from dualpath_lab.scenario import ScenarioError
-from dualpath_lab.studies.reproduce import Results, read_results
+from dualpath_lab.studies.reproduce import Results, stored_results
 from dualpath_lab.studies.reproduce.report import cells
 
 POLL_MS = 250
-STORED = "results.json"
 ALL = "all"
 
 
@@ -45,20 +42,6 @@ class PaperState(RowState):
     figure: Any = param.Selector(
         default=ALL, objects=[ALL, *FIGURES], label="Figure", doc="One of the published figures, larger and by itself, or all of them."
     )
-
-
-@cache
-def stored_results() -> Results:
-    """The reproduction that ships with the lab.
-
-    Raises
-    ------
-    ScenarioError
-        If it doesn't.
-    """
-    package = Path(dualpath_lab.__file__).parent
-    shipped = package / STORED
-    return read_results(shipped if shipped.exists() else package.parent / "docs" / "results" / STORED)
 
 
 class PaperLab(Visit):

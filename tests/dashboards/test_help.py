@@ -20,10 +20,11 @@ from dualpath_lab.dashboards.jobs import Jobs
 from dualpath_lab.dashboards.lane_state import LaneState
 from dualpath_lab.dashboards.lanes import LaneLab
 from dualpath_lab.dashboards.page import LivePage
-from dualpath_lab.dashboards.paper import PaperLab, PaperState, stored_results
+from dualpath_lab.dashboards.paper import PaperLab, PaperState
 from dualpath_lab.dashboards.shell import PAGES
 from dualpath_lab.dashboards.state import LabState
 from dualpath_lab.dashboards.visit import Visit
+from dualpath_lab.studies.reproduce import stored_results
 
 SMALL = {"source": "paper-32k", "agents": 8}
 WITHOUT_WORDS = (pmui.Button, pmui.MenuButton, pmui.FileDownload)

@@ -11,9 +11,9 @@ from bokeh.models import GlyphRenderer
 from dualpath_lab.dashboards.job_tasks import ReproduceTask
 from dualpath_lab.dashboards.jobs import Batch, Jobs
 from dualpath_lab.dashboards.marks import INK
-from dualpath_lab.dashboards.paper import ALL, PaperLab, PaperState, figure_pane, stored_results, table_html
+from dualpath_lab.dashboards.paper import ALL, PaperLab, PaperState, figure_pane, table_html
 from dualpath_lab.dashboards.paper_figures import FIGURES
-from dualpath_lab.studies.reproduce import Results
+from dualpath_lab.studies.reproduce import Results, stored_results
 
 
 @pytest.fixture(scope="module")

@@ -103,5 +103,17 @@ def test_asserts_what_it_claims(path: Path) -> None:
 
 
 @each_notebook
+def test_its_exercise_fails_when_empty_and_passes_when_solved(path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("exercise.py")), str(path)],
+        cwd=path.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.endswith("empty form fails, solution passes\n"), done.stdout + done.stderr
+
+
+@each_notebook
 def test_has_an_output_to_check(path: Path) -> None:
     assert any("# NBVAL_CHECK_OUTPUT" in cell.source for cell in code_cells(path))

@@ -11,7 +11,16 @@ from dualpath_lab.studies.reproduce.cache import JobCache
 from dualpath_lab.studies.reproduce.jobs import Job, Outcome
 from dualpath_lab.studies.reproduce.pool import Task, run_all
 from dualpath_lab.studies.reproduce.report import as_markdown, compared
-from dualpath_lab.studies.reproduce.results import JobResult, Picture, Results, read_results, write_document, write_results, write_whole
+from dualpath_lab.studies.reproduce.results import (
+    JobResult,
+    Picture,
+    Results,
+    read_results,
+    stored_results,
+    write_document,
+    write_results,
+    write_whole,
+)
 from dualpath_lab.studies.reproduce.rows import Row, choose
 
 __all__ = [
@@ -25,6 +34,7 @@ __all__ = [
     "read_results",
     "reproduce",
     "reproduction",
+    "stored_results",
     "write_document",
     "write_results",
     "write_whole",

@@ -6,15 +6,19 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any, BinaryIO, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
+import dualpath_lab
 from dualpath_lab.scenario import ScenarioError
 from dualpath_lab.studies.reproduce.jobs import Job, Kind, Outcome, Outcomes
 from dualpath_lab.studies.reproduce.report import as_markdown
+
+RESULTS = "results.json"
 
 
 class JobResult(BaseModel):
@@ -99,6 +103,20 @@ def read_results(path: Path) -> Results:
         raise ScenarioError(f"{path} is not a results.json of dualpath-lab reproduce: {where}: {problem['msg']}.") from None
 
 
+@cache
+def stored_results() -> Results:
+    """The reproduction that ships with the lab.
+
+    Raises
+    ------
+    ScenarioError
+        If it doesn't.
+    """
+    package = Path(dualpath_lab.__file__).parent
+    shipped = package / RESULTS
+    return read_results(shipped if shipped.exists() else package.parent / "docs" / "results" / RESULTS)
+
+
 class Picture(NamedTuple):
     """A figure that has become a file."""
 
@@ -109,7 +127,7 @@ class Picture(NamedTuple):
 
 def write_results(folder: Path, results: Results) -> None:
     """Write ``results.json``."""
-    write_whole(folder / "results.json", (results.model_dump_json(indent=1) + "\n").encode())
+    write_whole(folder / RESULTS, (results.model_dump_json(indent=1) + "\n").encode())
 
 
 def write_document(folder: Path, results: Results, pictures: Sequence[Picture]) -> None:
