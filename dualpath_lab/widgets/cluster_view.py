@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from math import inf
 from time import perf_counter
 from typing import Any
+from weakref import WeakSet
 
 import anywidget
 import ipywidgets
@@ -23,7 +25,9 @@ from dualpath_lab.scenario import Scenario, ScenarioError
 FRAME_S = 0.1
 """Wall time between two frames."""
 BUDGET_S = 0.05
-"""Wall time of a frame that simulating may take, so that the kernel stays free for other cells."""
+"""Wall time of a frame that simulating may take, all that play together, so that the kernel stays free for other cells."""
+
+_playing: WeakSet[ClusterView] = WeakSet()
 
 
 class ClusterView(anywidget.AnyWidget):
@@ -46,6 +50,8 @@ class ClusterView(anywidget.AnyWidget):
         What it shows: a :class:`picture.frame.ClusterFrame`, and its words.
     playing : bool
         Whether time goes on.
+    time_s : float
+        Simulated time that is shown.
     speed : float
     simulation : Simulation
 
@@ -61,6 +67,8 @@ class ClusterView(anywidget.AnyWidget):
     frame = traitlets.Dict().tag(sync=True)
     playing = traitlets.Bool(False).tag(sync=True)
     speed = traitlets.Float(20.0)
+    time_s = traitlets.Float(0.0)
+    _task: asyncio.Task[None] | None = None
 
     def __init__(self, scenario: Scenario | Mapping[str, Any], label: str = "", speed: float = 20.0) -> None:
         if not speed > 0:
@@ -70,14 +78,8 @@ class ClusterView(anywidget.AnyWidget):
         super().__init__(label=label, speed=speed)
         warm_up()
         self._seen = Seen()
-        self._at_s = 0.0
-        self._task: asyncio.Task[None] | None = None
-        self._show()
-
-    @property
-    def time_s(self) -> float:
-        """Simulated time that is shown."""
-        return self._at_s
+        self._note()
+        self._show(0.0)
 
     def play(self) -> None:
         """Let time go on, through what was simulated already and beyond; needs the event loop of a notebook.
@@ -93,11 +95,17 @@ class ClusterView(anywidget.AnyWidget):
             raise RuntimeError("play() needs the event loop of a notebook; step(seconds) goes on without one.") from None
         if not self.playing:
             self.playing = True
+            _playing.add(self)
             self._task = loop.create_task(self._play())
+            self._task.add_done_callback(_report)
 
     def pause(self) -> None:
         """Let time stand still."""
         self.playing = False
+        _playing.discard(self)
+        if self._task:
+            self._task.cancel()
+            self._task = None
 
     def step(self, seconds: float) -> None:
         """Show the moment ``seconds`` later, simulated if it was not yet.
@@ -109,12 +117,11 @@ class ClusterView(anywidget.AnyWidget):
         """
         if not seconds >= 0:
             raise ScenarioError(f"seconds = {seconds} is not allowed: it should be 0 or more.")
-        self._go_to(self._at_s + seconds)
+        self._go_to(self.time_s + seconds)
 
     def seek(self, time_s: float) -> None:
         """Show what was simulated at a time; of a later one than was simulated, the last."""
-        self._at_s = min(max(time_s, 0.0), self.simulation.now)
-        self._show()
+        self._show(min(max(time_s, 0.0), self.simulation.now))
 
     def run(self) -> ClusterView:
         """Simulate to the end, keep a frame of every bin, and show the first."""
@@ -124,18 +131,28 @@ class ClusterView(anywidget.AnyWidget):
         return self
 
     def controls(self) -> ipywidgets.VBox:
-        """The picture under a button that plays and pauses, and a slider for the speed."""
+        """The picture under a button that plays and pauses, and sliders for the speed and for going back in time."""
         button = ipywidgets.Button(description="Play", icon="play", tooltip="Play or pause")
-        speed = ipywidgets.FloatSlider(value=self.speed, min=1, max=100, step=1, description="Speed", readout_format=".0f")
-        unit = ipywidgets.Label("simulated s a s")
+        speed = ipywidgets.FloatSlider(value=self.speed, min=1, max=100, step=1, description="Speed (×)", readout_format=".0f")
+        past = ipywidgets.FloatSlider(value=self.time_s, min=0, max=self._reached_s(), description="Time (s)", readout_format=".0f")
         button.on_click(lambda _: self.pause() if self.playing else self.play())
 
         def show_playing(change: Any) -> None:
             button.description, button.icon = ("Pause", "pause") if change["new"] else ("Play", "play")
 
+        def show_time(change: Any) -> None:
+            past.max = self._reached_s()
+            past.value = change["new"]
+
+        def go_back(change: Any) -> None:
+            if change["new"] != self.time_s:
+                self.seek(change["new"])
+
         self.observe(show_playing, "playing")
+        self.observe(show_time, "time_s")
+        past.observe(go_back, "value")
         ipywidgets.link((speed, "value"), (self, "speed"))
-        return ipywidgets.VBox([ipywidgets.HBox([button, speed, unit]), self])
+        return ipywidgets.VBox([ipywidgets.HBox([button, speed, past]), self])
 
     def close(self) -> None:
         """Pause, and leave the page."""
@@ -144,29 +161,43 @@ class ClusterView(anywidget.AnyWidget):
 
     async def _play(self) -> None:
         last = perf_counter()
-        while self.playing:
-            await asyncio.sleep(FRAME_S)
-            now = perf_counter()
-            self._go_to(self._at_s + self.speed * min(now - last, 2 * FRAME_S), BUDGET_S)
-            last = now
-            if self.simulation.finished and self._at_s >= self.simulation.now:
+        try:
+            while not (self.simulation.finished and self.time_s >= self.simulation.now):
+                await asyncio.sleep(FRAME_S)
+                now = perf_counter()
+                self._go_to(self.time_s + self.speed * min(now - last, 2 * FRAME_S), BUDGET_S / len(_playing))
+                last = now
+        finally:
+            if self._task is asyncio.current_task():
+                self._task = None
                 self.pause()
 
-    def _go_to(self, time_s: float, budget_s: float = float("inf")) -> None:
-        """Show a time, simulated as far as the budget of wall time goes; bins that are over leave a frame each."""
+    def _go_to(self, time_s: float, budget_s: float = inf) -> None:
+        """Show a time, simulated as far as the budget of wall time goes; the end of each bin leaves a frame."""
         simulation, started = self.simulation, perf_counter()
         while simulation.now < time_s and not simulation.finished and perf_counter() - started < budget_s:
-            next_bin_s = (int(simulation.now / BIN_S) + 1) * BIN_S
-            simulation.advance(min(time_s, next_bin_s) - simulation.now)
-            self._note()
-        self._at_s = min(time_s, simulation.now)
-        self._show()
+            bin_ends_s = (int(simulation.now / BIN_S) + 1) * BIN_S
+            simulation.advance(min(time_s, bin_ends_s) - simulation.now)
+            if simulation.now == bin_ends_s:
+                self._note()
+        self._show(min(time_s, simulation.now))
 
     def _note(self) -> None:
-        self._seen.add(int(self.simulation.now / BIN_S), [cluster_frame(self.simulation)])
+        self._seen.add(round(self.simulation.now / BIN_S), [cluster_frame(self.simulation)])
 
-    def _show(self) -> None:
-        if self._at_s >= self.simulation.now:
-            self._note()
-        (frame,) = self._seen.at(int(self._at_s / BIN_S))
+    def _show(self, time_s: float) -> None:
+        if time_s < self.simulation.now:
+            (frame,) = self._seen.at(int(time_s / BIN_S))
+        else:
+            frame = cluster_frame(self.simulation)
         self.frame = with_words(frame, self.label)
+        self.time_s = time_s
+
+    def _reached_s(self) -> float:
+        return max(self.simulation.now, BIN_S)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """A policy may raise while nobody waits for the run: the notebook's log has it then."""
+    if not task.cancelled() and (error := task.exception()):
+        task.get_loop().call_exception_handler({"message": f"ClusterView stopped: {error}", "exception": error})

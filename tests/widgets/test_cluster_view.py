@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from dualpath_lab import Scenario, ScenarioError, simulate
+from dualpath_lab import Placement, Policy, Scenario, ScenarioError, simulate
 from dualpath_lab.core.simulation import Simulation
+from dualpath_lab.core.turn_view import TurnView
 from dualpath_lab.dashboards.cluster_view import ClusterView as PageView
 from dualpath_lab.picture.frame import cluster_frame
 from dualpath_lab.result import result_of
@@ -69,6 +70,15 @@ def test_seeking_shows_again_what_was_shown_and_no_more_than_was_simulated() -> 
     assert view.time_s == 0.0
 
 
+def test_what_is_seen_again_does_not_depend_on_how_the_steps_were_cut() -> None:
+    cut, whole = stepped(0.4, 7.3, 1.0), stepped(8.7)
+    for time_s in (1.0, 7.0, 8.0):
+        cut.seek(time_s)
+        whole.seek(time_s)
+        assert cut.frame == whole.frame
+        assert cut.frame["time_s"] == time_s
+
+
 def test_a_recording_begins_at_its_first_frame_and_holds_the_whole_run() -> None:
     view = ClusterView(KEYS).run()
     assert view.simulation.finished
@@ -97,6 +107,44 @@ def test_playing_goes_on_until_it_is_paused() -> None:
     assert stood == later == shown >= 3.0
 
 
+def test_paused_and_played_at_once_it_plays_once() -> None:
+    async def watch() -> int:
+        view = ClusterView(KEYS, speed=1.0)
+        for _ in range(5):
+            view.play()
+            view.pause()
+        view.play()
+        await asyncio.sleep(0.3)
+        running = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        view.close()
+        return len(running)
+
+    assert asyncio.run(watch()) == 1
+
+
+class Breaks(Policy):
+    """Raises when it is asked."""
+
+    def place(self, turn: TurnView) -> Placement | None:
+        raise ZeroDivisionError
+
+
+def test_a_policy_that_raises_stops_it_and_is_told() -> None:
+    async def watch() -> tuple[bool, list[str]]:
+        told: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+        view = ClusterView(KEYS | {"system": Breaks})
+        view.play()
+        while view.playing:
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)
+        return view.playing, told
+
+    playing, (message,) = asyncio.run(asyncio.wait_for(watch(), 30))
+    assert not playing
+    assert "Breaks" in message
+
+
 def test_a_run_that_ends_stops_playing() -> None:
     async def watch() -> ClusterView:
         view = ClusterView(KEYS | {"workload.agents": 2, "horizon_s": 5.0}, speed=100.0).run()
@@ -112,13 +160,17 @@ def test_a_run_that_ends_stops_playing() -> None:
 def test_its_controls_play_pause_and_set_the_speed() -> None:
     async def press() -> None:
         view = ClusterView(KEYS)
-        button, speed, _ = view.controls().children[0].children
+        button, speed, past = view.controls().children[0].children
         button.click()
         assert (view.playing, button.description) == (True, "Pause")
         button.click()
         assert (view.playing, button.description) == (False, "Play")
         speed.value = 55
         assert view.speed == 55
+        view.step(9.0)
+        assert (past.value, past.max) == (9.0, 9.0)
+        past.value = 4.0
+        assert view.time_s == view.frame["time_s"] == 4.0
 
     asyncio.run(press())
 
