@@ -35,7 +35,7 @@ def house_style() -> None:
         opts.Curve(width=640, height=300, line_width=2.5, **look),
         opts.Scatter(width=640, height=300, size=8, **look),
         opts.Histogram(width=640, height=260, line_color=None, **look),
-        opts.Labels(text_font_size="10pt", text_color="black", text_baseline="bottom", yoffset=0),
+        opts.Labels(text_font_size="10pt", text_color="black"),
         opts.HLine(color=DARK, line_dash="dashed", line_width=2),
         opts.VLine(color=DARK, line_dash="dashed", line_width=2),
         opts.VSpan(color=KV, alpha=0.12),
@@ -60,8 +60,8 @@ def bars(values: Mapping[str, float], x: str, y: str, title: str = "", limit: fl
     rows = [(name, value, three_digits(value)) for name, value in values.items()]
     colours = {name: SYSTEM_COLOURS.get(name, STRUCTURE) for name in values}
     drawn = hv.Bars([row[:2] for row in rows], x, y).opts(color=x, cmap=colours, width=max(120 * len(rows), 280), show_legend=False)
-    labels = hv.Labels(rows, [x, y], "text")
     top = 1.15 * max(*values.values(), limit or 0.0)
+    labels = hv.Labels(rows, [x, y], "text").opts(yoffset=0.03 * top)
     return hv.Overlay([drawn, labels, *_across(limit)]).opts(title=title, ylim=(0, top), show_legend=False, **options)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -22,6 +25,16 @@ KEYS = {
     "workload.source": "paper-32k",
     "workload.agents": 12,
 }
+
+
+def in_thread(work: Callable[[Any], Any], given: Any) -> Any:
+    """In a thread of its own: the browser tests' driver keeps an event loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work, given).result()
+
+
+def finished(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    return in_thread(asyncio.run, asyncio.wait_for(coroutine, 60))
 
 
 def stepped(*seconds: float) -> ClusterView:
@@ -103,7 +116,7 @@ def test_playing_goes_on_until_it_is_paused() -> None:
         view.close()
         return stood, view.time_s, view.frame["time_s"]
 
-    stood, later, shown = asyncio.run(asyncio.wait_for(watch(), 60))
+    stood, later, shown = finished(watch())
     assert stood == later == shown >= 3.0
 
 
@@ -119,7 +132,7 @@ def test_paused_and_played_at_once_it_plays_once() -> None:
         view.close()
         return len(running)
 
-    assert asyncio.run(watch()) == 1
+    assert finished(watch()) == 1
 
 
 class Breaks(Policy):
@@ -140,7 +153,7 @@ def test_a_policy_that_raises_stops_it_and_is_told() -> None:
         await asyncio.sleep(0.05)
         return view.playing, told
 
-    playing, (message,) = asyncio.run(asyncio.wait_for(watch(), 30))
+    playing, (message,) = finished(watch())
     assert not playing
     assert "Breaks" in message
 
@@ -153,7 +166,7 @@ def test_a_run_that_ends_stops_playing() -> None:
             await asyncio.sleep(0.05)
         return view
 
-    view = asyncio.run(asyncio.wait_for(watch(), 60))
+    view = finished(watch())
     assert view.time_s == view.simulation.now == 5.0
 
 
@@ -172,7 +185,7 @@ def test_its_controls_play_pause_and_set_the_speed() -> None:
         past.value = 4.0
         assert view.time_s == view.frame["time_s"] == 4.0
 
-    asyncio.run(press())
+    finished(press())
 
 
 def test_what_is_not_allowed_is_said_in_a_sentence() -> None:
@@ -183,4 +196,4 @@ def test_what_is_not_allowed_is_said_in_a_sentence() -> None:
     with pytest.raises(ScenarioError, match=r"cluster\.prefil_nodes"):
         ClusterView({"cluster.prefil_nodes": 1})
     with pytest.raises(RuntimeError, match="event loop of a notebook"):
-        ClusterView(KEYS).play()
+        in_thread(ClusterView.play, ClusterView(KEYS))
