@@ -6,14 +6,12 @@ import argparse
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dualpath_lab.cli.arguments import print_json, processes
-
-if TYPE_CHECKING:
-    from dualpath_lab.studies.sweep import Progress
+from dualpath_lab.progress import sweep_bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +28,8 @@ def command(options: argparse.Namespace) -> None:
     """Run what is missing, and tell how it went."""
     from dualpath_lab.studies.sweep import sweep
 
-    with _terminated_like_interrupted(), _progress() as progress:
+    bar = sweep_bar() if sys.stderr.isatty() else nullcontext()
+    with _terminated_like_interrupted(), bar as progress:
         swept = sweep(options.sweep, options.processes, options.scheduler, options.out, options.resume, progress)
     if options.json:
         print_json(swept.to_dict() | {"out": str(options.out)})
@@ -50,25 +49,3 @@ def _terminated_like_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress | None]:
-    """A bar with the time left on stderr, where stderr is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from tqdm import tqdm
-
-    with ExitStack() as stack:
-        bar: tqdm[Any] | None = None
-
-        def show(done: int, failed: int, scenarios: int) -> None:
-            nonlocal bar
-            if bar is None:
-                bar = stack.enter_context(tqdm(desc="sweep", unit=" scenarios", total=scenarios, initial=done, leave=False, smoothing=0))
-            if failed:
-                bar.set_postfix(failed=failed, refresh=False)
-            bar.update(done + failed - bar.n)
-
-        yield show

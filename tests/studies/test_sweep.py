@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ import pytest
 from dualpath_lab.scenario import Scenario, ScenarioError
 from dualpath_lab.studies import sweep as package
 from dualpath_lab.studies.run import Progress, simulate
-from dualpath_lab.studies.sweep import FIGURES, Sweep, make_plan, rows, store, sweep
+from dualpath_lab.studies.sweep import FIGURES, Sweep, SweepInterrupted, make_plan, rows, store, sweep
 
 BASE = {
     "model": "ds-27b",
@@ -201,6 +202,30 @@ def test_an_interrupt_keeps_what_is_done(tmp_path: Path) -> None:
         sweep(GRID, processes=1, out=out, progress=stop)
     assert list(pd.read_parquet(out)["seed"]) == [2, 0]
     assert names(tmp_path) == ["i.parquet"]
+
+
+def test_an_interrupt_leaves_what_is_done_without_a_file_too(serial: Sweep) -> None:
+    """Mutant: what had finished is lost, or an array has it in another scenario's place."""
+
+    def stop(done: int, *_: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(SweepInterrupted, match=r"2 of 6") as stopped:
+        sweep(GRID, processes=1, progress=stop)
+    partial = stopped.value.sweep
+    assert partial.to_dict() == {"scenarios": 6, "done": 2, "failed": 0, "ran": 2, "failures": []}
+    some, every = partial.to_xarray()["simulated_s"], serial.to_xarray()["simulated_s"]
+    assert int(some.notnull().sum()) == 2
+    assert some.equals(every.where(some.notnull()))
+
+
+def test_it_shows_itself_in_a_cell_and_in_a_console(serial: Sweep) -> None:
+    assert repr(serial) == serial.summary()
+    (shown,) = ElementTree.fromstring(f"<div>{serial._repr_html_()}</div>").iter("table")
+    header, *rows = [[cell.text for cell in row] for row in shown.iter("tr")]
+    assert header[:3] == [*serial.plan.swept, "status"]
+    assert [tuple(row[:2]) for row in rows] == [(system, str(seed)) for system, seed in serial.table()[["system", "seed"]].to_numpy()]
 
 
 def test_another_version_of_the_lab_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

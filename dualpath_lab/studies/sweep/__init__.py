@@ -15,10 +15,24 @@ from dualpath_lab.studies.sweep.rows import DONE, FIGURES, Row
 from dualpath_lab.studies.sweep.store import Results, StoredResults
 from dualpath_lab.studies.sweep.swept import Sweep
 
-__all__ = ["FIGURES", "Plan", "Progress", "Sweep", "key_of", "make_plan", "sweep"]
+__all__ = ["FIGURES", "Plan", "Progress", "Sweep", "SweepInterrupted", "key_of", "make_plan", "sweep"]
 
 Progress = Callable[[int, int, int], None]
 """Told of scenarios done, failed, and in all."""
+
+
+class SweepInterrupted(KeyboardInterrupt):
+    """Somebody stopped a sweep.
+
+    Attributes
+    ----------
+    sweep : Sweep
+        What had finished; after a notebook's cell was stopped, ``sys.last_value.sweep`` is it.
+    """
+
+    def __init__(self, message: str, sweep: Sweep) -> None:
+        super().__init__(message)
+        self.sweep = sweep
 
 
 def sweep(
@@ -56,8 +70,8 @@ def sweep(
     ScenarioError
         Before anything runs if a scenario or an argument is not allowed, ``out`` is there already or no scheduler answers;
         later if the scheduler goes away.
-    KeyboardInterrupt
-        When interrupted; ``out`` then holds what had finished, and the message says how much.
+    SweepInterrupted
+        By Ctrl-C or a notebook's stop button; it carries what had finished, and ``out`` holds it.
     """
     if processes is not None and (scheduler is not None or processes < 1):
         raise ScenarioError(f"processes = {processes} is not allowed: it should be at least 1, and left out where scheduler is given.")
@@ -66,7 +80,8 @@ def sweep(
     plan = source if isinstance(source, Plan) else make_plan(source)
     with StoredResults(plan, Path(out), resume) if out is not None else Results(plan) as results:
         missing = {key: plan.scenarios[key] for key in results.missing()}
-        done, bad = len(plan.scenarios) - len(missing), 0
+        before = len(plan.scenarios) - len(missing)
+        done, bad = before, 0
         if progress:
             progress(done, bad, len(plan.scenarios))
         try:
@@ -77,7 +92,9 @@ def sweep(
                     if progress:
                         progress(done, bad, len(plan.scenarios))
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"Interrupted: {_kept(done, plan, out)}") from None
+            raise SweepInterrupted(
+                f"Interrupted: {_kept(done, plan, out)}", Sweep(plan, results.table(), ran=done + bad - before)
+            ) from None
         except ConnectionError as error:
             raise ScenarioError(f"{error} {_kept(done, plan, out)}") from None
         return Sweep(plan, results.table(), ran=len(missing))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from dualpath_lab.scenario import ScenarioError
@@ -16,16 +17,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import xarray as xr
 
+HEADLINE = ("jct_s", "latency_s.ttft.mean", "latency_s.tpot.mean", "bottleneck")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Sweep:
-    """A finished sweep.
+    """What a sweep found, all of it unless it was interrupted.
 
     Attributes
     ----------
     plan : Plan
     arrow : pyarrow.Table
-        One row a scenario, in the plan's order.
+        One row a scenario that has run, in the plan's order.
     ran : int
         How many scenarios ran now; the others' results were there already.
     """
@@ -33,6 +36,14 @@ class Sweep:
     plan: Plan
     arrow: pa.Table
     ran: int
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        """What was swept and the headline figures, in a notebook's cell."""
+        headline = self.table()[[*self.plan.swept, "status", *HEADLINE]]
+        return f"<p>{escape(self.summary())}</p>{headline.to_html(index=False, na_rep='–', float_format='{:,.4g}'.format)}"
 
     def table(self) -> pd.DataFrame:
         """One row a scenario, in the plan's order.
@@ -47,7 +58,7 @@ class Sweep:
         return frame
 
     def to_xarray(self) -> xr.Dataset:
-        """The figures of a grid with a dimension for each swept key; of failed scenarios they are NaN or None.
+        """The figures of a grid with a dimension for each swept key; of those that failed or did not run, NaN or None.
 
         Raises
         ------
@@ -58,7 +69,7 @@ class Sweep:
 
         if self.plan.shape is None:
             raise ScenarioError("A list of scenarios has no dimensions: only a grid becomes an xarray Dataset.")
-        table, shape, dims = self.table(), self.plan.shape, self.plan.swept
+        table, shape, dims = self.table().set_index("key").reindex(list(self.plan.scenarios)), self.plan.shape, self.plan.swept
         scenarios = [scenario.model_dump() for scenario in self.plan.scenarios.values()]
         coordinates = {key: list(dict.fromkeys(at(scenario, key) for scenario in scenarios)) for key in dims}
         names = ("status", "error", *FIGURES, "wall_s")
@@ -79,7 +90,7 @@ class Sweep:
         failures = self.failures()
         failed = sum(failure["count"] for failure in failures)
         scenarios = len(self.plan.scenarios)
-        return {"scenarios": scenarios, "done": scenarios - failed, "failed": failed, "ran": self.ran, "failures": failures}
+        return {"scenarios": scenarios, "done": self.arrow.num_rows - failed, "failed": failed, "ran": self.ran, "failures": failures}
 
     def summary(self) -> str:
         """A few lines for people."""
