@@ -46,6 +46,11 @@ view.controls()
     """
 compare(scenario, ["basic", "dualpath"])
 """,
+    """
+from dualpath_lab.widgets import LabApp
+
+LabApp(height=700)
+""",
 )
 PIXELS = """root => {
   const canvases = here => [...here.querySelectorAll("*")].flatMap(each =>
@@ -80,7 +85,7 @@ def test_a_notebook_runs_offline_its_slider_moves_its_figure_and_its_cluster_pla
     notebook.run_all()
     assert notebook.errors() == []
 
-    setup, figure, cluster, table = (notebook.outputs(index) for index in range(len(CELLS)))
+    setup, figure, cluster, table, app = (notebook.outputs(index) for index in range(len(CELLS)))
     expect(setup.get_by_role("cell", name="cluster.storage_gbps").first).to_be_visible()
     expect(table.get_by_role("columnheader", name="times as fast")).to_be_visible()
 
@@ -99,4 +104,7 @@ def test_a_notebook_runs_offline_its_slider_moves_its_figure_and_its_cluster_pla
     expect(picture).not_to_have_attribute("aria-label", words)
     page[0].wait_for_function("svg => Number(/at (\\d+) s/.exec(svg.ariaLabel)[1]) >= 20", arg=picture.element_handle(), timeout=60_000)
     cluster.get_by_role("button", name="Pause").click()
+
+    live = app.frame_locator("iframe[title='DualPath Lab']")
+    expect(live.locator(".dualpath-cluster svg").first).to_be_visible(timeout=60_000)
     assert notebook.errors() == []

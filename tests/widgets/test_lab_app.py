@@ -1,0 +1,27 @@
+"""The web lab in a cell: a server of its own that answers on the loopback and ends when it is told to."""
+
+import urllib.request
+from urllib.error import URLError
+
+import pytest
+
+from dualpath_lab import ScenarioError
+from dualpath_lab.widgets import LabApp
+
+
+def test_it_shows_a_page_and_ends_with_its_server() -> None:
+    lab = LabApp(page="lanes", query="?theme=dark", height=500)
+    assert lab.url.startswith("http://localhost:")
+    assert lab.url.endswith("/lanes?theme=dark")
+    assert f'src="{lab.url}"' in lab._repr_html_()
+    assert 'height="500"' in lab._repr_html_()
+    with urllib.request.urlopen(lab.url, timeout=30) as answer:
+        assert b"DualPath Lab" in answer.read()
+    lab.close()
+    with pytest.raises(URLError):
+        urllib.request.urlopen(lab.url, timeout=5)
+
+
+def test_a_page_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ScenarioError, match=r"page = 'settings' is not allowed: it should be one of '', 'explore'"):
+        LabApp(page="settings")
