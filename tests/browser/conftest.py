@@ -128,6 +128,14 @@ class Watched:
         """Length, last time and mean of some curves, as the browser has them."""
         return dict(self.page.evaluate(CURVES))
 
+    def rested(self) -> float:
+        """Last time of the curves, once two looks in a row find the same: what was on its way at a pause is there."""
+        before, now = -1.0, self.curves()["end"]
+        while now != before:
+            self.page.wait_for_timeout(300)
+            before, now = now, self.curves()["end"]
+        return float(now)
+
     def grown_beyond(self, seconds: float) -> None:
         """Wait until the curves reach a simulated time."""
         self.page.wait_for_function(f"end => ({CURVES})().end > end", arg=seconds, timeout=60_000)

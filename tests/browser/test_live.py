@@ -62,7 +62,7 @@ def test_keys_play_step_scrub_and_help(lab: str, watched: Watched) -> None:
     watched.grown_beyond(20)
     page.keyboard.press(" ")
     page.get_by_role("button", name="Play").wait_for()
-    end = watched.curves()["end"]
+    end = watched.rested()
     for _ in range(2):
         page.keyboard.press("ArrowRight")
         watched.grown_beyond(end)
@@ -125,7 +125,7 @@ def test_pause_play_and_reset(lab: str, watched: Watched) -> None:
     watched.grown_beyond(30)
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("button", name="Play").wait_for()
-    still = watched.curves()["end"]
+    still = watched.rested()
     page.wait_for_timeout(700)
     assert watched.curves()["end"] == still
     page.get_by_role("button", name="Play").click()

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dualpath_lab.cli import main
-from dualpath_lab.studies import advise as module
+from dualpath_lab.scenario import Scenario
+from dualpath_lab.studies.advise import online
 
 
 class _Fetched(HTMLParser):
@@ -44,12 +45,12 @@ def test_the_objective_goes_into_the_search_for_capacity(capsys: pytest.CaptureF
     """Mutants: the objective is dropped; TTFT and TPOT swapped; one system's capacity for all."""
     seen = []
 
-    def known(scenario: module.Scenario, low: float, high: float) -> tuple[float, list[object]]:
+    def known(scenario: Scenario, low: float, high: float, **_: object) -> tuple[float, list[object]]:
         seen.append((scenario.slo.ttft_s, scenario.slo.tpot_s))
         assert 0 < low < high
         return {"basic": 0.5, "dualpath": 0.9}[scenario.system], []
 
-    monkeypatch.setattr(module, "capacity", known)
+    monkeypatch.setattr(online, "capacity", known)
     assert main(["advise", "--gpus=2", *SMALL, "--slo-ttft=1.5", "--slo-tpot=0.02", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert seen == [(1.5, 0.02)] * 2
