@@ -8,6 +8,7 @@ from hypothesis import settings
 
 # The same examples every time, and none fails for being slow on a busy machine.
 settings.register_profile("lab", derandomize=True, deadline=None)
+settings.register_profile("long", deadline=None, max_examples=800, print_blob=True)
 settings.load_profile("lab")
 
 

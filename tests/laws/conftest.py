@@ -1,13 +1,39 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dualpath_lab.core.simulation import Simulation
+from dualpath_lab.scenario import Scenario
+
 Session = Sequence[tuple[int, int, int]]
 """Prompt, answer and hit of each turn."""
+Traces = Callable[[int], str]
+
+_tried: set[int] = set()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _counted() -> Iterator[None]:
+    """Count the scenarios that are simulated."""
+    set_up = Simulation.__init__
+
+    def counting(simulation: Simulation, scenario: Scenario) -> None:
+        _tried.add(hash(scenario.model_dump_json()))
+        set_up(simulation, scenario)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Simulation, "__init__", counting)
+        yield
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _tried:
+        terminalreporter.write_line(f"laws: {len(_tried):,} different scenarios were simulated")
 
 
 def write(path: Path, sessions: Sequence[Session]) -> str:
@@ -19,10 +45,21 @@ def write(path: Path, sessions: Sequence[Session]) -> str:
 
 
 @pytest.fixture(scope="session")
-def branching_trace(tmp_path_factory: pytest.TempPathFactory) -> str:
+def branching_trace(tmp_path_factory: pytest.TempPathFactory) -> Traces:
+    """The path of a trace by its number."""
+    folder = tmp_path_factory.mktemp("traces")
+
+    @cache
+    def path(number: int) -> str:
+        return write(folder / f"branching-{number}.csv", branching_sessions(number))
+
+    return path
+
+
+def branching_sessions(seed: int) -> list[Session]:
     """Ten short sessions with edits, returns to earlier branches, empty appends, and answers of no, one or many tokens."""
-    rng = np.random.default_rng(1)
-    sessions = []
+    rng = np.random.default_rng(seed)
+    sessions: list[Session] = []
     for _ in range(10):
         turns: list[tuple[int, int, int]] = []
         longest = 0
@@ -33,7 +70,7 @@ def branching_trace(tmp_path_factory: pytest.TempPathFactory) -> str:
             turns.append((hit + append, answer, hit))
             longest = max(longest, hit + append + answer)
         sessions.append(turns)
-    return write(tmp_path_factory.mktemp("traces") / "branching.csv", sessions)
+    return sessions
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dualpath_lab import calibration
@@ -24,14 +24,17 @@ from dualpath_lab.scenario import SYSTEMS, Scenario, WorkloadSpec
 from dualpath_lab.studies.run import simulate
 from dualpath_lab.workload import BLOCK_TOKENS, build_workload
 
-TRACE = "the branching trace"
+from .conftest import Traces
+from .trying import tried
+
+TRACE = "a branching trace"
 MODELS = ("ds-27b", "ds-660b", "qwen-32b")
 OWN_SIDE = ("basic", "layerwise")
 
 
 @st.composite
 def cases(draw: st.DrawFn, systems: tuple[str, ...] = SYSTEMS) -> dict[str, Any]:
-    """A scenario's values, and how many times its largest turn each memory holds."""
+    """A scenario's values, the number of its trace, and how many times its largest turn each memory holds."""
     return {
         "model": draw(st.sampled_from(MODELS)),
         "system": draw(st.sampled_from(systems)),
@@ -54,14 +57,15 @@ def cases(draw: st.DrawFn, systems: tuple[str, ...] = SYSTEMS) -> dict[str, Any]
         },
         "traffic": {"model_share": draw(st.sampled_from([None, 0.0, 0.6]))},
         "seed": draw(st.integers(0, 99)),
+        "trace": draw(st.integers(0, 99)),
         "memory": {"hbm": draw(st.sampled_from([1.0, 2.5, 50.0])), "buffer": draw(st.sampled_from([1.0, 2.5, 50.0]))},
     }
 
 
-def scenario_of(case: dict[str, Any], trace: str, **more: Any) -> Scenario:
+def scenario_of(case: dict[str, Any], traces: Traces, **more: Any) -> Scenario:
     """The scenario, with memories that hold the largest turn the given number of times."""
     values = case | more
-    factors = values.pop("memory")
+    factors, trace = values.pop("memory"), traces(values.pop("trace"))
     workload_values = values["workload"] | {"source": trace if values["workload"]["source"] == TRACE else values["workload"]["source"]}
     model = load_model(values["model"])
     workload, _ = build_workload(WorkloadSpec(**workload_values), values["seed"])
@@ -79,9 +83,9 @@ def ran(scenario: Scenario) -> Simulation:
     return simulation
 
 
-@settings(max_examples=60)
+@tried(60)
 @given(case=cases())
-def test_law_1_causality(branching_trace: str, case: dict[str, Any]) -> None:
+def test_law_1_causality(branching_trace: Traces, case: dict[str, Any]) -> None:
     """Law 1. Mutant: a stage is stamped before its inputs exist; a turn starts before the one before is over, or its pause.
 
     What lies between is at least what the hardware takes alone.
@@ -113,9 +117,9 @@ def test_law_1_causality(branching_trace: str, case: dict[str, Any]) -> None:
     assert (table["prefill_ended"] - table["prefill_started"] >= shortest * (1 - 1e-9)).all()
 
 
-@settings(max_examples=60)
+@tried(60)
 @given(case=cases())
-def test_law_1_the_second_token_is_not_after_the_last(branching_trace: str, case: dict[str, Any]) -> None:
+def test_law_1_the_second_token_is_not_after_the_last(branching_trace: Traces, case: dict[str, Any]) -> None:
     """Law 1. Mutant: the second token's time is foretold when a sequence joins, whatever happens to the step."""
     table = ran(scenario_of(case, branching_trace)).log.columns()
     assert (table["second_token"] <= table["finished"] * (1 + 1e-12)).all()
@@ -149,9 +153,9 @@ def expected_bytes(simulation: Simulation) -> dict[tuple[str, str], int]:
     return total
 
 
-@settings(max_examples=80)
+@tried(80)
 @given(case=cases(tuple(system for system in SYSTEMS if system != "oracle")))
-def test_law_2_bytes_are_those_of_the_paths(branching_trace: str, case: dict[str, Any]) -> None:
+def test_law_2_bytes_are_those_of_the_paths(branching_trace: Traces, case: dict[str, Any]) -> None:
     """Law 2 and section 4, link by link. Mutant: a loop-back takes one direction only; misses go missing on the decode path;
     a chunked prefill loads its hits twice; the write-back leaves whole blocks out or writes what was hit.
     """
@@ -170,9 +174,9 @@ def test_law_2_bytes_are_those_of_the_paths(branching_trace: str, case: dict[str
     assert values["storage_bytes"] == {"read": pytest.approx(snics["rx"]), "written": pytest.approx(snics["tx"])}
 
 
-@settings(max_examples=60)
+@tried(60)
 @given(case=cases(), horizon_s=st.integers(1, 60))
-def test_law_2_bytes_up_to_a_horizon_are_those_moved_by_then(branching_trace: str, case: dict[str, Any], horizon_s: int) -> None:
+def test_law_2_bytes_up_to_a_horizon_are_those_moved_by_then(branching_trace: Traces, case: dict[str, Any], horizon_s: int) -> None:
     """Law 2: a run that is cut counts what the whole run had moved by then. Mutant: bytes under way are forgotten."""
     whole = Simulation(scenario_of(case, branching_trace))
     whole.run()
@@ -187,9 +191,9 @@ def result_of_run(scenario: Scenario) -> dict[str, Any]:
     return simulate(scenario).to_dict()
 
 
-@settings(max_examples=60)
+@tried(60)
 @given(case=cases())
-def test_law_3_tokens_are_conserved(branching_trace: str, case: dict[str, Any]) -> None:
+def test_law_3_tokens_are_conserved(branching_trace: Traces, case: dict[str, Any]) -> None:
     """Law 3. Mutant: a turn is lost or runs twice; hits follow another rule; a chunk is not counted."""
     simulation = ran(scenario_of(case, branching_trace))
     table, workload = simulation.log.columns(), simulation.workload
@@ -213,9 +217,9 @@ def test_law_3_tokens_are_conserved(branching_trace: str, case: dict[str, Any]) 
     assert values["jct_s"] == table["finished"].max()
 
 
-@settings(max_examples=60)
+@tried(60)
 @given(case=cases())
-def test_law_4_no_link_carries_more_than_it_can(branching_trace: str, case: dict[str, Any]) -> None:
+def test_law_4_no_link_carries_more_than_it_can(branching_trace: Traces, case: dict[str, Any]) -> None:
     """Law 4, KV and model traffic together, in every bin. Mutant: model traffic beside KV at full rate; DRAM counts one way."""
     simulation = ran(scenario_of(case, branching_trace))
     bins = int(simulation.now) + 2
@@ -225,9 +229,9 @@ def test_law_4_no_link_carries_more_than_it_can(branching_trace: str, case: dict
         assert (carried <= link.capacity * BIN_S * (1 + 1e-9)).all()
 
 
-@settings(max_examples=40)
+@tried(40)
 @given(case=cases(), step_s=st.floats(0.05, 3))
-def test_laws_4_to_6_at_any_moment(branching_trace: str, case: dict[str, Any], step_s: float) -> None:
+def test_laws_4_to_6_at_any_moment(branching_trace: Traces, case: dict[str, Any], step_s: float) -> None:
     """Laws 4, 5 and 6 while the run goes on. Mutant: a freed link or buffer wakes nobody; a ready request waits for the next event.
 
     A flow is at its top speed or on a full link; a prefill group rests only if none of its ready turns has room in the decode
@@ -254,9 +258,9 @@ def test_laws_4_to_6_at_any_moment(branching_trace: str, case: dict[str, Any], s
             assert network.used(node.snic_rx) > 0 or node.reads.tokens == 0 or node.buffer.used_bytes > 0
 
 
-@settings(max_examples=60)
+@tried(60)
 @given(case=cases())
-def test_law_6_memories_are_never_exceeded_and_end_empty(branching_trace: str, case: dict[str, Any]) -> None:
+def test_law_6_memories_are_never_exceeded_and_end_empty(branching_trace: Traces, case: dict[str, Any]) -> None:
     """Law 6. Mutant: a buffer is given back twice, or never; HBM is granted on what a decode engine had before."""
     simulation = ran(scenario_of(case, branching_trace))
     cluster = simulation.cluster
@@ -277,10 +281,10 @@ def without_wall(result: Result) -> dict[str, Any]:
     return {key: value for key, value in result.to_dict().items() if key != "wall_s"}
 
 
-@settings(max_examples=40)
+@tried(40)
 @given(case=cases(), steps=st.lists(st.floats(0.01, 7), min_size=1, max_size=5), horizon_s=st.one_of(st.none(), st.floats(1, 50)))
 def test_law_8_neither_steps_nor_onlookers_matter(
-    branching_trace: str, case: dict[str, Any], steps: list[float], horizon_s: float | None
+    branching_trace: Traces, case: dict[str, Any], steps: list[float], horizon_s: float | None
 ) -> None:
     """Law 8. Mutant: ``advance`` stops between events of one moment, or at the last event; a look books bytes; a set decides an order."""
     scenario = scenario_of(case, branching_trace, horizon_s=horizon_s)
@@ -301,9 +305,9 @@ def test_law_8_neither_steps_nor_onlookers_matter(
     assert without_wall(result_of(watched, 0.0)) == once
 
 
-@settings(max_examples=40)
+@tried(40)
 @given(case=cases(), step_s=st.floats(0.3, 9))
-def test_law_8_what_an_onlooker_saw_of_the_past_stays_true(branching_trace: str, case: dict[str, Any], step_s: float) -> None:
+def test_law_8_what_an_onlooker_saw_of_the_past_stays_true(branching_trace: Traces, case: dict[str, Any], step_s: float) -> None:
     """Laws 4 and 8. Mutant: bytes under way are left out of a live curve, or counted in bins that are still to come."""
     simulation = Simulation(scenario_of(case, branching_trace))
     seen: list[dict[Any, Any]] = []
@@ -325,9 +329,9 @@ def curves(simulation: Simulation) -> dict[Any, Any]:
     return observer.utilization(simulation) | observer.latency(simulation) | {"compute": observer.prefill_compute(simulation)}
 
 
-@settings(max_examples=20)
+@tried(20)
 @given(case=cases(), first_bin=st.integers(0, 30))
-def test_curves_from_a_bin_on_are_the_rest_of_the_whole(branching_trace: str, case: dict[str, Any], first_bin: int) -> None:
+def test_curves_from_a_bin_on_are_the_rest_of_the_whole(branching_trace: Traces, case: dict[str, Any], first_bin: int) -> None:
     """Mutant: an incremental view is shifted against the whole one."""
     simulation = Simulation(scenario_of(case, branching_trace))
     simulation.advance(25)
@@ -359,9 +363,9 @@ KEYS: dict[str, Any] = {
 LINK_KEYS = {"name", "kind", "role", "direction", "capacity_bytes_per_s", "bytes", "bytes_by_class", "utilization"}
 
 
-@settings(max_examples=40)
+@tried(40)
 @given(case=cases(), horizon_s=st.sampled_from([None, None, 1e-3, 8.0]))
-def test_result_is_the_promised_json(branching_trace: str, case: dict[str, Any], horizon_s: float | None) -> None:
+def test_result_is_the_promised_json(branching_trace: Traces, case: dict[str, Any], horizon_s: float | None) -> None:
     """Interface. Mutant: a key renamed, a numpy scalar or NaN in the JSON, a link left out, stages that don't add up to TTFT."""
     scenario = scenario_of(case, branching_trace, horizon_s=horizon_s)
     values = simulate(scenario).to_dict()
@@ -398,9 +402,9 @@ def test_result_is_the_promised_json(branching_trace: str, case: dict[str, Any],
         assert ttft is None
 
 
-@settings(max_examples=60)
+@tried(60)
 @given(case=cases())
-def test_each_system_reads_where_it_may(branching_trace: str, case: dict[str, Any]) -> None:
+def test_each_system_reads_where_it_may(branching_trace: Traces, case: dict[str, Any]) -> None:
     """Section 10. Mutant: basic or layer-wise reads on the decode side; oracle moves KV-cache; a read without hits; others split too."""
     simulation = ran(scenario_of(case, branching_trace))
     table, system = simulation.log.columns(), simulation.scenario.system
@@ -418,10 +422,10 @@ def test_each_system_reads_where_it_may(branching_trace: str, case: dict[str, An
         assert all(carried[node.snic_rx.number] == 0 for node in simulation.cluster.nodes)
 
 
-def test_dual_path_systems_do_read_on_both_sides(branching_trace: str) -> None:
+def test_dual_path_systems_do_read_on_both_sides(branching_trace: Traces) -> None:
     """Section 4, so that the test above is not empty. Mutant: the second path is never taken."""
     for system in ("roundrobin", "dualpath", "split"):
-        workload = {"source": branching_trace, "agents": 12}
+        workload = {"source": branching_trace(0), "agents": 12}
         cluster = {"prefill_nodes": 1, "decode_nodes": 1, "storage_gbps": 2}
         table = ran(Scenario(model="ds-27b", system=system, cluster=cluster, workload=workload)).log.columns()
         assert 0 < table["prefill_read"].sum() < table["hit"].sum()

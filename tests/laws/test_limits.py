@@ -6,13 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as st
 
 from dualpath_lab import calibration
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.scenario import Scenario
 from dualpath_lab.studies.run import simulate
+
+from .trying import tried
 
 NO_LIMIT = {"storage_gbps": 1e6, "compute_gbps": 1e6, "dram_gbytes_per_s": 1e6, "buffer_gbytes": 1e6}
 
@@ -144,7 +146,7 @@ NOISE = 0.01
 """What another order of the same events may cost; round robin's, with nodes added, more (below)."""
 
 
-@settings(max_examples=25, phases=QUICK)
+@tried(25, phases=QUICK)
 @given(
     system=st.sampled_from(STORED),
     model=st.sampled_from(["ds-27b", "qwen-32b"]),
@@ -162,7 +164,7 @@ def test_more_storage_bandwidth_never_hurts(system: str, model: str, shape: tupl
     assert fast["jct_s"] <= slow["jct_s"] * (1 + NOISE)
 
 
-@settings(max_examples=20, phases=QUICK)
+@tried(20, phases=QUICK)
 @given(
     system=st.sampled_from(STORED),
     model=st.sampled_from(["ds-27b", "qwen-32b"]),
@@ -181,7 +183,7 @@ def test_more_decode_nodes_never_hurt(system: str, model: str, decode_nodes: int
     assert many["jct_s"] <= few["jct_s"] * (1 + (0.05 if system == "roundrobin" else NOISE))
 
 
-@settings(max_examples=15, phases=QUICK)
+@tried(15, phases=QUICK)
 @given(system=st.sampled_from(STORED), model=st.sampled_from(["ds-27b", "qwen-32b"]), seed=st.integers(0, 50))
 def test_fewer_bytes_a_hit_never_hurt(system: str, model: str, seed: int) -> None:
     """Law 10: the same hits and FLOPs in half the bytes; storage-bound, half the time. Mutant: bytes a token are fixed somewhere."""
@@ -193,7 +195,7 @@ def test_fewer_bytes_a_hit_never_hurt(system: str, model: str, seed: int) -> Non
     assert 0.5 * (1 - NOISE) < small["jct_s"] / large["jct_s"] < 0.75
 
 
-@settings(max_examples=12, phases=QUICK)
+@tried(12, phases=QUICK)
 @given(system=st.sampled_from(STORED), fewer=st.floats(0.7, 0.95), seed=st.integers(0, 50))
 def test_a_lower_hit_rate_never_hurts_where_storage_decides(system: str, fewer: float, seed: int) -> None:
     """Law 10, where the prefill of what is no longer found is small beside the reads. Mutant: ``hit_rate`` moves no bytes."""

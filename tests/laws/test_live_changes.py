@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dualpath_lab.core import observer
@@ -16,7 +16,9 @@ from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.result import result_of
 from dualpath_lab.scenario import SYSTEMS, Scenario, ScenarioError
 
+from .conftest import Traces
 from .test_laws import cases, expected_bytes, scenario_of, without_wall
+from .trying import tried
 
 EIGHTH = 0.125
 """Times are whole eighths of a second, which add up without rounding."""
@@ -58,10 +60,10 @@ def outcome(simulation: Simulation) -> dict[str, Any]:
     return without_wall(result_of(simulation, 0.0))
 
 
-@settings(max_examples=40)
+@tried(40)
 @given(drawn=changed_cases(), eighths=st.lists(st.integers(1, 40), min_size=1, max_size=4))
 def test_law_8_neither_steps_nor_onlookers_matter_to_a_change(
-    branching_trace: str, drawn: tuple[dict[str, Any], Changes], eighths: list[int]
+    branching_trace: Traces, drawn: tuple[dict[str, Any], Changes], eighths: list[int]
 ) -> None:
     """Law 8. Mutant: a change acts at the last event, or at the next, instead of at its own time."""
     case, planned = drawn
@@ -81,9 +83,9 @@ def test_law_8_neither_steps_nor_onlookers_matter_to_a_change(
     assert outcome(watched) == outcome(ran(scenario, planned))
 
 
-@settings(max_examples=40)
+@tried(40)
 @given(drawn=changed_cases())
-def test_law_4_no_link_carries_more_than_it_can_at_the_time(branching_trace: str, drawn: tuple[dict[str, Any], Changes]) -> None:
+def test_law_4_no_link_carries_more_than_it_can_at_the_time(branching_trace: Traces, drawn: tuple[dict[str, Any], Changes]) -> None:
     """Law 4. Mutant: flows under way, or the exchange of a forward under way, keep the rate that they had on a faster link."""
     case, planned = drawn
     simulation = ran(scenario_of(case, branching_trace), planned)
@@ -98,9 +100,9 @@ def test_law_4_no_link_carries_more_than_it_can_at_the_time(branching_trace: str
     assert all(0 <= link["utilization"] <= 1 + 1e-6 for link in result_of(simulation, 0.0).values["links"])
 
 
-@settings(max_examples=40)
+@tried(40)
 @given(drawn=changed_cases(tuple(system for system in SYSTEMS if system != "oracle")))
-def test_law_2_bytes_are_those_of_the_paths_through_changes(branching_trace: str, drawn: tuple[dict[str, Any], Changes]) -> None:
+def test_law_2_bytes_are_those_of_the_paths_through_changes(branching_trace: Traces, drawn: tuple[dict[str, Any], Changes]) -> None:
     """Law 2. Mutant: what a flow has moved is lost, or moved again, when its link changes; someone is left waiting for ever."""
     case, planned = drawn
     simulation = ran(scenario_of(case, branching_trace), planned)
@@ -113,9 +115,9 @@ def test_law_2_bytes_are_those_of_the_paths_through_changes(branching_trace: str
     assert all(group.traffic.rate == 0 for group in (*simulation.cluster.prefill_groups, *simulation.cluster.decode_groups))
 
 
-@settings(max_examples=30)
+@tried(30)
 @given(drawn=changed_cases(), step_s=st.floats(0.05, 3))
-def test_rates_are_fair_at_any_moment(branching_trace: str, drawn: tuple[dict[str, Any], Changes], step_s: float) -> None:
+def test_rates_are_fair_at_any_moment(branching_trace: Traces, drawn: tuple[dict[str, Any], Changes], step_s: float) -> None:
     """Laws 4 and 5. Mutant: flows that a link held back stay slow when it becomes faster."""
     case, planned = drawn
     simulation = Simulation(scenario_of(case, branching_trace))
@@ -133,9 +135,9 @@ def test_rates_are_fair_at_any_moment(branching_trace: str, drawn: tuple[dict[st
             simulation.advance(step_s)
 
 
-@settings(max_examples=20)
+@tried(20)
 @given(case=cases(), eighths=st.integers(0, 60))
-def test_a_change_to_what_is_already_so_changes_no_bit(branching_trace: str, case: dict[str, Any], eighths: int) -> None:
+def test_a_change_to_what_is_already_so_changes_no_bit(branching_trace: Traces, case: dict[str, Any], eighths: int) -> None:
     """Mutant: a change books, rates or draws anew although nothing is different."""
     scenario = scenario_of(case, branching_trace)
     same = {key: getattr(getattr(scenario, key.split(".")[0]), key.split(".")[1]) for key in CHANGEABLE}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dualpath_lab.core.simulation import Simulation
@@ -15,6 +15,8 @@ from dualpath_lab.result import Result
 from dualpath_lab.scenario import SYSTEMS, Scenario, ScenarioError, WorkloadSpec
 from dualpath_lab.studies.run import simulate
 from dualpath_lab.workload import BLOCK_TOKENS, build_workload
+
+from .trying import tried
 
 SMALL = {
     "ds-27b": {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": 2, "storage_gbps": 20, "hbm_gbytes": 150},
@@ -132,7 +134,7 @@ def test_split_leaves_queues_of_the_same_length(model: str) -> None:
     assert ((near > 0) & (near < hit)).any()
 
 
-@settings(max_examples=60)
+@tried(60)
 @given(
     system=st.sampled_from(["split", "split", "dualpath", "roundrobin"]),
     shape=st.tuples(st.integers(1, 2), st.integers(1, 2), st.integers(1, 4)),
