@@ -1,0 +1,161 @@
+"""Small faults, each of which the suite has to notice; :mod:`mutants` plants them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """A file of the core, a piece of it that stands there once, what stands there instead, and what that breaks."""
+
+    file: str
+    right: str
+    wrong: str
+    what: str
+
+
+FAULTS = (
+    # The two paths
+    Fault(
+        "paths.py",
+        "return de.dram, de.cnic_tx, pe.cnic_rx",
+        "return de.cnic_tx, pe.cnic_rx",
+        "the second path skips the decode node's DRAM",
+    ),
+    Fault(
+        "paths.py", "return de.dram, de.cnic_tx, pe.cnic_rx", "return de.dram, de.cnic_rx, pe.cnic_tx", "the second path runs the wrong way"
+    ),
+    Fault(
+        "paths.py",
+        "return engine.dram, engine.cnic_tx, engine.cnic_rx",
+        "return engine.dram, engine.cnic_rx",
+        "a loop-back takes one direction",
+    ),
+    Fault("paths.py", "return pe.cnic_tx, de.cnic_rx, de.dram", "return pe.cnic_tx, de.cnic_rx", "the hand-over skips DRAM"),
+    Fault("paths.py", "de.dram, de.dram, de.snic_tx", "de.dram, de.snic_tx", "write-back crosses DRAM once"),
+    # Loading
+    Fault("loader.py", "if cached == turn.hit:", "if True:", "every chunk loads the hits again"),
+    Fault("loader.py", "            stored += tokens\n", "", "misses are not handed over"),
+    Fault(
+        "loader.py",
+        "(tokens - turn.stored) // BLOCK_TOKENS",
+        "(tokens - turn.stored - 1) // BLOCK_TOKENS",
+        "a block that is just full is not written",
+    ),
+    Fault(
+        "loader.py",
+        "turn.pe.node.buffer.give_back(turn.prefill_read",
+        "turn.pe.node.buffer.give_back(turn.hit",
+        "more buffer is given back than was taken",
+    ),
+    Fault("loader.py", "        if turn.asked:\n            turn.pe.group.wake()\n", "", "a turn that gets its buffer wakes nobody"),
+    Fault("loader.py", "de.node.buffer.give_back(turn.prompt_bytes)", "pass", "the decode node's buffer is never given back"),
+    Fault("whole_loader.py", "pe.hbm.give_back(turn.prompt_bytes)", "pe.hbm.give_back(turn.hit_bytes)", "some HBM is never given back"),
+    Fault(
+        "split_loader.py", "            if not turn.reads_left:\n", "            if True:\n", "a split read is over when its first half is"
+    ),
+    # Storage and memory
+    Fault("storage.py", "            self.tokens -= tokens\n", "", "a read queue only ever grows"),
+    Fault("storage.py", "self.tokens += tokens", "self.tokens += buffer_bytes", "a read queue counts bytes for tokens"),
+    Fault(
+        "storage.py",
+        "            turn.writes += 1\n",
+        "            turn.writes = 1\n",
+        "of several writes of a turn, the first counts as all",
+    ),
+    Fault("memory.py", "if size_bytes > self.free_bytes:", "if False:", "memory is granted that is not free"),
+    Fault(
+        "memory.py",
+        "while queue := self._urgent or self._waiting:",
+        "if queue := self._urgent or self._waiting:",
+        "freed memory serves one who waits, not all",
+    ),
+    Fault("turn.py", "min(available, context + append - 1)", "min(available, context + append)", "a whole prompt may be hit"),
+    # Scheduling
+    Fault(
+        "scheduler.py",
+        "decode.node.read_tokens < prefill.node.read_tokens",
+        "decode.node.read_tokens > prefill.node.read_tokens",
+        "the longer read queue is chosen",
+    ),
+    Fault("scheduler.py", "place = tokens.index(min(tokens))", "place = tokens.index(max(tokens))", "the busiest prefill engine is chosen"),
+    Fault("scheduler.py", "if tokens[place] > self._beta:", "if False:", "no prefill engine is ever overloaded"),
+    Fault("scheduler.py", "self._group_tokens.index(min(self._group_tokens))", "0", "phase 1 knows one decode group"),
+    Fault("scheduler.py", "        self._free_bytes[group] += turn.hbm_bytes\n", "", "Z forgets the HBM that is free again"),
+    Fault(
+        "scheduler.py",
+        "self._assign_decode(group)\n\n    def read_ended",
+        "pass\n\n    def read_ended",
+        "a turn that ends lets nobody in (a lost wake-up)",
+    ),
+    Fault("scheduler.py", "/ 2 / BLOCK_TOKENS)", "/ BLOCK_TOKENS)", "a split read is divided twice as unevenly"),
+    # Prefill and decode
+    Fault("batching.py", "while too_many - fits > 1:", "while too_many - fits > 2:", "the quota's search ends one step early"),
+    Fault(
+        "batching.py", "attention_flops(cached, middle) <= flops", "attention_flops(0, middle) <= flops", "the quota forgets the context"
+    ),
+    Fault(
+        "batching.py",
+        "            spent += flops\n",
+        "            spent = flops\n",
+        "the quota holds for each request, not for the forward",
+    ),
+    Fault("prefill.py", "slowest_s = max(attention_flops)", "slowest_s = min(attention_flops)", "a forward waits for its quickest GPU"),
+    Fault(
+        "prefill.py",
+        "            turn.pe.tokens -= turn.prompt\n",
+        "            turn.pe.tokens -= turn.computed\n",
+        "a prefill engine's tokens never go back to nothing",
+    ),
+    Fault(
+        "prefill.py",
+        "        self._start_forward()\n        for turn in prefilled:",
+        "        for turn in prefilled:",
+        "a forward that ends starts no other",
+    ),
+    Fault(
+        "decode.py",
+        "max([engine.step_bytes for engine in self.engines])",
+        "min([engine.step_bytes for engine in self.engines])",
+        "a step waits for its quickest GPU",
+    ),
+    Fault(
+        "decode.py",
+        "self._alike = min(self._due) - self._step",
+        "self._alike = max(self._due) - self._step",
+        "steps that differ pass as one",
+    ),
+    Fault("decode.py", "tokens = turn.prompt + 1", "tokens = turn.prompt", "one token too many is decoded"),
+    Fault("decode.py", "                turn.de.step_bytes -= self._step_bytes(turn)\n", "", "those who have ended are read in every step"),
+    # The network
+    Fault("fairness.py", "level = max(link.room, 0.0) / link.weight", "level = max(link.room, 0.0)", "everyone gets the whole link"),
+    Fault("fairness.py", "this.left -= moved", "this.left -= 0.99 * moved", "bytes are carried twice"),
+    Fault(
+        "fairness.py", "bins[last] += per_s * (now - last * BIN_S)", "bins[last] += per_s * BIN_S", "the last bin holds more than there was"
+    ),
+    Fault("fluid.py", "link.kv_capacity = link.capacity - model_rate", "link.kv_capacity = link.capacity", "model traffic takes no room"),
+    Fault(
+        "fluid.py",
+        "        count = join_held_back(net, count, crossing.link)\n    gone.rate",
+        "    gone.rate",
+        "a flow that ends speeds nobody up",
+    ),
+    # Virtual lanes
+    Fault(
+        "virtual_lanes.py",
+        "lane = high.pick(next_bytes, credits) if budget > 0 else -1",
+        "lane = high.pick(next_bytes, credits)",
+        "the low table never has its chance",
+    ),
+    Fault("virtual_lanes.py", "self._at, self._left = at, left - size", "self._at, self._left = at, left", "a weight is never used up"),
+    # Agents
+    Fault(
+        "simulation.py", "        elif pause_s := self._gap_s[row]:", "        elif pause_s := 0 * self._gap_s[row]:", "tools take no time"
+    ),
+    Fault(
+        "simulation.py",
+        "partial(self._submit, turn.agent, row, turn)",
+        "partial(self._submit, turn.agent, row)",
+        "after a pause nobody waits for the blocks before",
+    ),
+)
