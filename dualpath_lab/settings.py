@@ -94,12 +94,14 @@ class Settings(Part):
         return found
 
     def changed(self) -> dict[str, Any]:
-        """Dotted keys whose values are not the defaults, and those values."""
-        mine, defaults = self._flat(), type(self)()._flat()
-        return {key: value for key, value in mine.items() if value != defaults[key]}
+        """Dotted keys whose values are not the defaults, and those values; what has no default is among them."""
+        defaults = self._defaults()
+        return {key: value for key, value in self._flat().items() if key not in defaults or value != defaults[key]}
 
     def __repr__(self) -> str:
         changed = self.changed()
+        if any(field.is_required() for field in type(self).model_fields.values()):
+            return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in changed.items())})"
         return f"{type(self).__name__}()" + (f".with_values({changed!r})" if changed else "")
 
     __str__ = __repr__
@@ -115,6 +117,14 @@ class Settings(Part):
             table(f"{type(self).__name__}: {what}", header, rows)
             + f"<details><summary>all keys</summary>{table('with defaults', header, everything)}</details>"
         )
+
+    @classmethod
+    def _defaults(cls) -> dict[str, Any]:
+        """Of the dotted keys that have one."""
+        values = {name: field.get_default(call_default_factory=True) for name, field in cls.model_fields.items() if not field.is_required()}
+        values = {name: value.model_dump() if isinstance(value, Part) else value for name, value in values.items()}
+        dotted = cls.keys()
+        return {key: _at(values, key) for key in dotted if key.partition(".")[0] in values}
 
     def _flat(self) -> dict[str, Any]:
         values = self.model_dump()

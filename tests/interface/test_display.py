@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from dualpath_lab import Comparison, Result, Scenario, compare, simulate
+from dualpath_lab.hardware import Hardware, load_hardware
 from dualpath_lab.lane_scenario import LaneScenario
 from dualpath_lab.scenario import keys
 from dualpath_lab.settings import unit_of
@@ -54,6 +55,11 @@ def test_a_scenario_shows_what_was_set_and_then_every_key_with_its_unit() -> Non
 def test_every_key_that_is_a_quantity_has_a_unit() -> None:
     bare = {key for key in [*keys(), *LaneScenario.keys()] if not unit_of(key)}
     assert not {key for key in bare if any(part in key for part in ("gb", "_s", "share", "rate")) and not key.endswith("_scale")}
+
+
+def test_the_text_of_hardware_is_the_python_that_makes_it() -> None:
+    hardware = load_hardware("h20")
+    assert eval(repr(hardware), {"Hardware": Hardware}) == hardware
 
 
 @pytest.mark.parametrize("scenario", [Scenario(), SMALL, LaneScenario()])

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from .faults import FAULTS, Fault
 
 ROOT = Path(__file__).parents[2]
-SUITE = ("tests/laws", "tests/core", "tests/studies/test_reference.py")
+SUITE = ("tests/laws", "tests/core")
 LONGEST_S = 900.0
 """What takes longer hangs, and is noticed by that."""
 
