@@ -30,6 +30,9 @@ STAGES = {
 }
 """Stages that add up to TTFT, each between two recorded times."""
 
+ENOUGH_BEYOND = 10
+"""Turns that should lie beyond a percentile: with fewer, another seed moves it by much of its size."""
+
 Columns = dict[str, NDArray[np.int64] | NDArray[np.float64]]
 
 
@@ -93,6 +96,7 @@ class Result:
                 spread = ", ".join(f"{key} {duration(value)}" for key, value in latency[name].items())
                 lines.append(f"  {name.upper()}: {spread}")
         lines.append(f"  bottleneck: {values['bottleneck']}")
+        lines += [f"  note: {warning}" for warning in _too_few(values["turns"], "turns")]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -106,7 +110,8 @@ class Result:
             (name.upper() if name != "trajectory" else "agent, start to end", *map(_shown, spread.values()))
             for name, spread in latency.items()
         ]
-        return table(f"{caption}. {done.strip()}; bottleneck: {self.values['bottleneck']}.", ("latency", "mean", *PERCENTILES), rows)
+        shown = table(f"{caption}. {done.strip()}; bottleneck: {self.values['bottleneck']}.", ("latency", "mean", *PERCENTILES), rows)
+        return shown + "".join(f"<p>{warning}</p>" for warning in self.values["warnings"])
 
 
 def result_of(simulation: Simulation, wall_s: float) -> Result:
@@ -153,6 +158,7 @@ def result_of(simulation: Simulation, wall_s: float) -> Result:
         },
         "slo_met": ttft is not None and ttft <= slo.ttft_s and (tpot is None or tpot <= slo.tpot_s),
         "bottleneck": _bottleneck(simulation, links),
+        "warnings": _too_few(len(simulation.log), "turns") + _too_few(simulation.agents_finished, "agents"),
         "events": simulation.events,
         "wall_s": wall_s,
     }
@@ -191,6 +197,15 @@ def _distribution(values: NDArray[Any]) -> dict[str, float | None]:
         return dict.fromkeys(("mean", *PERCENTILES))
     spread = np.percentile(values, list(PERCENTILES.values()))
     return {"mean": float(values.mean())} | dict(zip(PERCENTILES, spread.tolist(), strict=True))
+
+
+def _too_few(count: int, what: str) -> list[str]:
+    """A sentence if some of the percentiles of so many turns or agents rest on too few of them."""
+    needed = {name: round(ENOUGH_BEYOND * 100 / (100 - percent)) for name, percent in PERCENTILES.items()}
+    weak = [name for name, least in needed.items() if 0 < count < least]
+    if not weak:
+        return []
+    return [f"{', '.join(weak)} of {count:,} {what} say little: {needed[weak[-1]]:,} make {weak[-1]} steady (more agents, or more seeds)."]
 
 
 def _trajectory_times(simulation: Simulation, columns: Columns) -> NDArray[np.float64]:

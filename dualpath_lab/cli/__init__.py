@@ -10,7 +10,7 @@ from typing import Any
 
 from dualpath_lab import models, theory, workload
 from dualpath_lab.cli import advising, calibrating, reproduction, sweeping
-from dualpath_lab.cli.arguments import names, new_file, port, print_json, tokens
+from dualpath_lab.cli.arguments import count, names, new_file, port, print_json, tokens
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.lane_scenario import LaneScenario
 from dualpath_lab.scenario import Scenario, ScenarioError, load_scenario
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     comparison = _command(commands, "compare", _compare, "run one workload through several systems")
     _add_scenario(comparison)
     comparison.add_argument("--systems", required=True, type=names, metavar="A,B,C", help="the first is what speed-ups are measured from")
+    comparison.add_argument("--seeds", type=count, default=1, metavar="N", help="run each so often and tell the spread (default 1)")
 
     published = _command(commands, "reproduce", reproduction.command, "set the published results beside ours (minutes)")
     reproduction.add_arguments(published)
@@ -149,7 +150,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    comparison = compare(_scenario(options), options.systems, _progress("compare"))
+    comparison = compare(_scenario(options), options.systems, _progress("compare"), options.seeds)
     if options.json:
         print_json(comparison.to_dict())
     else:
@@ -160,7 +161,7 @@ def _comparison_text(comparison: Comparison) -> str:
     lines = [result.summary() for result in comparison.runs.values()]
     first = next(iter(comparison.runs))
     ratios = (f"{system} {'-' if ratio is None else f'{ratio:.3g}x'}" for system, ratio in comparison.speedups().items())
-    return "\n".join([*lines, f"speed-up over {first}: {', '.join(ratios)}"])
+    return "\n".join([*lines, f"speed-up over {first}: {', '.join(ratios)}", *comparison.seeds_text()])
 
 
 def _model(options: argparse.Namespace) -> None:

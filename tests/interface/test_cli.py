@@ -50,6 +50,7 @@ RUN_KEYS = [
     "balance",
     "slo_met",
     "bottleneck",
+    "warnings",
     "events",
     "wall_s",
 ]

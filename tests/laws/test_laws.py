@@ -357,6 +357,7 @@ KEYS: dict[str, Any] = {
     "balance": {"snic_max_over_mean", "attention_max_over_mean"},
     "slo_met": None,
     "bottleneck": None,
+    "warnings": None,
     "events": None,
     "wall_s": None,
 }

@@ -157,7 +157,7 @@ NOISE = 0.01
 def test_more_storage_bandwidth_never_hurts(system: str, model: str, shape: tuple[int, int], more: float, seed: int) -> None:
     """Law 10. Mutant: a rate used as a time, or a read queue that a faster NIC lengthens."""
     storage_gbps = 1.0 if model == "ds-27b" else 10.0
-    workload = {"source": "paper-32k", "agents": 8}
+    workload = {"source": "paper-32k", "agents": 4 * sum(shape)}
     cluster = {"prefill_nodes": shape[0], "decode_nodes": shape[1], "gpus_per_node": 2}
     slow, fast = (run(system, model, cluster | {"storage_gbps": rate}, workload, seed=seed) for rate in (storage_gbps, storage_gbps * more))
     assert snic_utilization(slow) > 0.4, "storage was not contended"

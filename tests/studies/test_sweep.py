@@ -62,7 +62,9 @@ def test_a_row_is_the_run(serial: Sweep) -> None:
     assert list(zip(table["system"], table["seed"], strict=True)) == [(s, n) for s in ("dualpath", "basic") for n in (2, 0, 1)]
     for (_, row), (key, scenario) in zip(table.iterrows(), serial.plan.scenarios.items(), strict=True):
         values = simulate(scenario).to_dict()
-        flat = pd.json_normalize({name: value for name, value in values.items() if name not in ("scenario", "links", "wall_s")}).iloc[0]
+        flat = pd.json_normalize(
+            {name: value for name, value in values.items() if name not in ("scenario", "links", "warnings", "wall_s")}
+        ).iloc[0]
         assert set(flat.index) == set(FIGURES)
         assert all(row[name] == value or (pd.isna(row[name]) and value is None) for name, value in flat.items())
         assert (row["key"], row["status"], Scenario(**json.loads(row["scenario"]))) == (key, "done", scenario)
