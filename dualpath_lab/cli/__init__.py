@@ -1,8 +1,9 @@
-"""The command line: ``dualpath-lab``. Exit codes: 0 done, 2 bad input (one sentence on stderr), 130 interrupted."""
+"""The command line: ``dualpath-lab``. Exit codes: 0 done, 2 bad input or nowhere to write (a sentence on stderr), 130 interrupted."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 
 from dualpath_lab import models, theory, workload
 from dualpath_lab.cli import advising, calibrating, reproduction, sweeping
-from dualpath_lab.cli.arguments import count, names, new_file, port, print_json, tokens
+from dualpath_lab.cli.arguments import count, ended_like_interrupted, names, new_file, port, print_json, tokens
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.lane_scenario import LaneScenario
 from dualpath_lab.scenario import Scenario, ScenarioError, load_scenario
@@ -21,6 +22,7 @@ from dualpath_lab.studies.run import Progress, simulate
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+BROKEN_PIPE = 141
 
 
 class _Parser(argparse.ArgumentParser):
@@ -35,9 +37,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(arguments)
         options.words = sys.argv[1:] if arguments is None else arguments
-        options.command(options)
+        with ended_like_interrupted():
+            options.command(options)
+            sys.stdout.flush()
     except ScenarioError as error:
         print(error, file=sys.stderr)
+        return BAD_INPUT
+    except BrokenPipeError:  # whoever read the answer has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except OSError as error:
+        print(f"{error.filename or 'A file'} can't be written: {error.strerror}.", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt as interrupt:
         told = str(interrupt) or "Interrupted."

@@ -5,10 +5,27 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from dualpath_lab.scenario import ScenarioError
+
+
+@contextmanager
+def ended_like_interrupted() -> Iterator[None]:
+    """A request to end (SIGTERM) keeps what has finished and leaves nothing half written, as Ctrl-C does."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def names(text: str) -> list[str]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 from dualpath_lab.cli.arguments import print_json, processes
 from dualpath_lab.progress import sweep_bar
@@ -29,23 +26,9 @@ def command(options: argparse.Namespace) -> None:
     from dualpath_lab.studies.sweep import sweep
 
     bar = sweep_bar() if sys.stderr.isatty() else nullcontext()
-    with _terminated_like_interrupted(), bar as progress:
+    with bar as progress:
         swept = sweep(options.sweep, options.processes, options.scheduler, options.out, options.resume, progress)
     if options.json:
         print_json(swept.to_dict() | {"out": str(options.out)})
     else:
         print(f"{swept.summary()}\n  results are in {options.out}")
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """A request to end keeps what has finished, as Ctrl-C does."""
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

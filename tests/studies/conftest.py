@@ -23,8 +23,8 @@ class _Later:
 class _Here:
     """Runs jobs in this process, one after the other, in place of a pool of others."""
 
-    def __init__(self, processes: int | None, initializer: Callable[[], None]) -> None:
-        assert processes is None or processes > 0
+    def __init__(self, processes: int, context: object, initializer: Callable[[], None]) -> None:
+        assert processes > 0
 
     def __enter__(self) -> _Here:
         return self

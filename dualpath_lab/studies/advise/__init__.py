@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from dualpath_lab.studies.advise.report import as_markdown
 from dualpath_lab.studies.advise.search import Found, Point, Steps, nodes_of, placed_at, point_of, search
 from dualpath_lab.studies.advise.verdict import Verdict, limited_by, verdict
 from dualpath_lab.studies.intervals import Interval, interval
+from dualpath_lab.studies.reproduce.pool import processes_that_end
 from dualpath_lab.studies.sweep.plan import key_of
 from dualpath_lab.studies.sweep.rows import DONE, Row, run_row
 
@@ -191,7 +191,7 @@ def advise(
 
     with ExitStack() as stack:
         many = processes or os.cpu_count() or 1
-        run_all = map if many == 1 else stack.enter_context(ProcessPoolExecutor(many, get_context("spawn"))).map
+        run_all = map if many == 1 else stack.enter_context(processes_that_end(many, get_context("spawn"))).map
         advice = _drive(steps, partial(_rows, run_all, note))
         if not with_capacity:
             return advice

@@ -45,8 +45,11 @@ class JobCache:
         """Keep an outcome, in the file as well."""
         named = _named(*task)
         line = json.dumps({"job": named, "outcome": outcome}, allow_nan=False) + "\n"
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write("\n" + line if self._ends_within_a_line else line)
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write("\n" + line if self._ends_within_a_line else line)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from None  # a write that fails does not say where
         self._ends_within_a_line = False
         self._outcomes[_key(**named)] = outcome
 

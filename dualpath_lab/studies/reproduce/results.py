@@ -170,6 +170,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             yield file
         part.chmod(0o644)
         part.replace(path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno:
+            raise OSError(error.errno, error.strerror, str(path)) from None  # by the name that the caller knows
         raise

@@ -69,7 +69,7 @@ def sweep(
     ------
     ScenarioError
         Before anything runs if a scenario or an argument is not allowed, ``out`` is there already or no scheduler answers;
-        later if the scheduler goes away.
+        later if the scheduler goes away, or ``out`` can't be written any more.
     SweepInterrupted
         By Ctrl-C or a notebook's stop button; it carries what had finished, and ``out`` holds it.
     """
@@ -97,6 +97,8 @@ def sweep(
             ) from None
         except ConnectionError as error:
             raise ScenarioError(f"{error} {_kept(done, plan, out)}") from None
+        except OSError as error:
+            raise ScenarioError(f"{out} can't be written: {error.strerror}. {_kept(done, plan, out)}") from None
         return Sweep(plan, results.table(), ran=len(missing))
 
 

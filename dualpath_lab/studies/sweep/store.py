@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -108,8 +109,13 @@ class StoredResults(Results):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._fold()
-        self._close()
+        try:
+            self._fold()
+        except OSError:
+            if error is None:  # else that error is what there is to tell, and the journal holds the rows
+                raise
+        finally:
+            self._close()
 
     def add(self, row: Row) -> None:
         """Keep a row, on the disk too."""
@@ -166,4 +172,5 @@ class StoredResults(Results):
         """Drop the journal if the Parquet file holds all of it."""
         if not self._unfolded:
             self._journal_path.unlink(missing_ok=True)
-        self._journal.close()
+        with suppress(OSError):  # a row that could not be written was told of when it was added
+            self._journal.close()
