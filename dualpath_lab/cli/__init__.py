@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     serve = _command(commands, "serve", _serve, "start the web app", json_output=False)
     serve.add_argument("--port", type=port, default=5006, help="port to listen on (default 5006; 0 takes any free one)")
     serve.add_argument("--address", default="localhost", help="address to listen on (default localhost)")
+    serve.add_argument("--allow-origin", action="append", default=[], metavar="HOST[:PORT]", help="a name that visitors reach it by, too")
+    serve.add_argument("--max-sessions", type=count, default=100, metavar="N", help="pages open at a time (default 100)")
     serve.add_argument("--no-show", action="store_true", help="do not open a browser")
 
     run = _command(commands, "run", _run, "simulate one scenario")
@@ -236,4 +238,4 @@ def _vl(options: argparse.Namespace) -> None:
 def _serve(options: argparse.Namespace) -> None:
     from dualpath_lab.dashboards.serve import serve
 
-    serve(options.port, options.address, show=not options.no_show)
+    serve(options.port, options.address, not options.no_show, options.allow_origin, options.max_sessions)

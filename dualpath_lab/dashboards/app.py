@@ -7,8 +7,10 @@ from typing import Any
 
 import panel as pn
 
+from dualpath_lab.dashboards import sessions
 from dualpath_lab.dashboards.advisor import advisor_page
 from dualpath_lab.dashboards.anatomy import anatomy_page
+from dualpath_lab.dashboards.cards import notice
 from dualpath_lab.dashboards.dragging import let_the_pointer_rest
 from dualpath_lab.dashboards.explore import explore_page
 from dualpath_lab.dashboards.lanes import lanes_page
@@ -35,7 +37,12 @@ def app() -> Any:
     if pn.state.curdoc:
         let_the_pointer_rest(pn.state.curdoc)
     pathname = (pn.state.location.pathname if pn.state.location else None) or "/"
-    return _OPEN[page_asked_for(pathname, pn.state.session_args)]()
+    page = page_asked_for(pathname, pn.state.session_args)
+    here = sessions.shared()
+    if not here.enter(page):
+        return pn.pane.HTML(notice(f"{here.most} pages are open, which is the most that this server serves: come back later.", "warning"))
+    pn.state.on_session_destroyed(lambda _: here.leave(page))
+    return _OPEN[page]()
 
 
 if pn.state.served:

@@ -1,13 +1,14 @@
-"""Runs in processes that all visitors of a server share: first come first served, each task once, and what is done is kept."""
+"""Runs in processes that all visitors of a server share: by turns, each task once, and what is done is kept."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import takewhile
 
 from dualpath_lab.dashboards.job_process import Worker
 from dualpath_lab.dashboards.job_tasks import ScenarioTask, Task
@@ -16,6 +17,8 @@ from dualpath_lab.studies.sweep.rows import DONE, Row, failed
 
 MOST_PROCESSES = 2
 """Unless asked for more; a page has to be served besides."""
+MOST_WAITING = 2_000
+"""Runs that may wait at a time, of all visitors together; whoever asks for more is told so."""
 KEPT_ROWS = 4096
 """Results that are kept, a few kB each; the ones that were asked for longest ago go first."""
 
@@ -28,6 +31,11 @@ class _Job:
     @property
     def key(self) -> str:
         return self.task.key
+
+    @property
+    def owner(self) -> Batch | None:
+        """Whose turn it takes; None once nobody wants it."""
+        return self.batches[0] if self.batches else None
 
 
 class Batch:
@@ -96,24 +104,30 @@ class Jobs:
 
     Every method returns at once and may be called from any thread; results wait until :meth:`Batch.poll` fetches them.
 
+    A process that is free takes the first run of the visitor of whom the fewest are running, so that nobody waits behind all that
+    somebody else asks for.
+
     Parameters
     ----------
     processes : int, optional
         As many as there are processors when left out, at most ``MOST_PROCESSES``.
     kept : int
         Results to keep.
+    most_waiting : int
+        Runs beyond these are not queued: their rows say that the queue is full.
 
     Attributes
     ----------
-    started : int
-        Runs that were begun so far.
+    started, failed : int
+        Runs that were begun so far, and those of them that came to no result.
     """
 
-    def __init__(self, processes: int | None = None, kept: int = KEPT_ROWS) -> None:
+    def __init__(self, processes: int | None = None, kept: int = KEPT_ROWS, most_waiting: int = MOST_WAITING) -> None:
         self.processes = processes or min(os.cpu_count() or 1, MOST_PROCESSES)
         self.lock = threading.Condition()
-        self.started = 0
+        self.started = self.failed = 0
         self._kept_at_most = kept
+        self._most_waiting = most_waiting
         self._kept: OrderedDict[str, Row] = OrderedDict()
         self._queue: OrderedDict[str, _Job] = OrderedDict()
         self._running: dict[str, _Job] = {}
@@ -134,7 +148,13 @@ class Jobs:
                     self._kept.move_to_end(key)
                     batch.take(self._kept[key])
                     continue
-                job = self._running.get(key) or self._queue.setdefault(key, _Job(task))
+                job = self._running.get(key) or self._queue.get(key)
+                if job is None and len(self._queue) >= self._most_waiting:
+                    batch.take(
+                        {"key": key} | failed(f"{self._most_waiting:,} runs wait, which is the most: ask again later, or for fewer.")
+                    )
+                    continue
+                job = job or self._queue.setdefault(key, _Job(task))
                 job.batches.append(batch)
             self._start_threads()
             self.lock.notify_all()
@@ -155,8 +175,19 @@ class Jobs:
         with self.lock:
             if not missing or any(key in missing for key in self._running):
                 return 0
-            place = next((place for place, key in enumerate(self._queue) if key in missing), 0)
-            return len(self._running) + place
+            have_one = self._running_batches()
+            before = takewhile(lambda key: key not in missing, self._queue)
+            return len(self._running) + len({id(self._queue[key].owner) for key in before} - {id(batch) for batch in have_one})
+
+    def waiting(self) -> int:
+        """Runs that wait for a process."""
+        with self.lock:
+            return len(self._queue)
+
+    def running(self) -> int:
+        """Runs under way."""
+        with self.lock:
+            return len(self._running)
 
     def close(self) -> None:
         """Stop every process; what was queued never runs."""
@@ -194,10 +225,15 @@ class Jobs:
             self.lock.wait_for(lambda: self._queue or self._closed)
             if self._closed:
                 return None
-            key, job = self._queue.popitem(last=False)
-            self._running[key] = job
+            running = self._running_batches()
+            key = min(self._queue, key=lambda key: running[self._queue[key].owner])
+            job = self._running[key] = self._queue.pop(key)
             self.started += 1
             return job
+
+    def _running_batches(self) -> Counter[Batch | None]:
+        """How many runs each has under way."""
+        return Counter(job.owner for job in self._running.values())
 
     def _settle(self, job: _Job, row: Row | None) -> None:
         """Hand a row out, and keep it if it is one of a finished run; without one the job was stopped."""
@@ -211,6 +247,7 @@ class Jobs:
                 return
             for batch in job.batches:
                 batch.take(row, job.task.work)
+            self.failed += row["status"] != DONE
             if row["status"] == DONE:
                 self._kept[job.key] = row
                 if len(self._kept) > self._kept_at_most:

@@ -137,10 +137,39 @@ def test_a_visitor_is_told_how_many_runs_come_first(jobs: Jobs) -> None:
     first = jobs.submit([ENDLESS, scenario(8)])
     until(lambda: bool(jobs._running))
     second = jobs.submit([scenario(9), scenario(10)])
-    assert (first.ahead(), second.ahead()) == (0, 2)
+    assert (first.ahead(), second.ahead()) == (0, 1)
+    third = jobs.submit([scenario(13)])
+    assert third.ahead() == 2
+    third.cancel()
     first.cancel()
     until(lambda: second.ahead() == 0)
     assert len(collected(second)) == 2
+
+
+def test_nobody_waits_behind_all_that_another_asks_for(jobs: Jobs) -> None:
+    """Mutant: first come first served, run by run."""
+    many = jobs.submit([scenario(agents) for agents in range(20, 32)])
+    until(lambda: bool(jobs._running))
+    one = jobs.submit([scenario(40)])
+    assert len(collected(one)) == 1
+    assert many.done <= 3
+    many.cancel()
+
+
+def test_a_queue_that_is_full_says_so_and_goes_on() -> None:
+    """Mutant: it grows without bound; a refused run is never answered; equal runs count twice."""
+    jobs = Jobs(processes=1, most_waiting=2)
+    first = jobs.submit([ENDLESS])
+    until(lambda: bool(jobs._running))
+    full = jobs.submit([ENDLESS, scenario(2), scenario(3), scenario(4)])
+    assert jobs.waiting() == 2
+    (refused,) = full.poll().values()
+    assert refused["key"] == key_of(scenario(4))
+    assert refused["error"] == "2 runs wait, which is the most: ask again later, or for fewer."
+    first.cancel()
+    full.cancel()
+    assert collected(jobs.submit([scenario(5)]))[key_of(scenario(5))]["status"] == DONE
+    jobs.close()
 
 
 def test_time_left_is_told_once_something_is_known(jobs: Jobs) -> None:
