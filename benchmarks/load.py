@@ -96,9 +96,8 @@ async def load(url: str, process: int, viewers: int, seconds: float) -> bool:
     await asyncio.sleep(FORGOTTEN_S)
     left, after_mb = await sessions(url), memory_mb(process)
     grown = after_mb / full_mb - 1
-    print(
-        f"{len(good)} viewers got {min(rates):.1f} to {max(rates):.1f} updates a second, median {median(rates):.1f} (asked {ASKED_UPDATES_S:g})"
-    )
+    found = f"{min(rates):.1f} to {max(rates):.1f} updates a second, median {median(rates):.1f}"
+    print(f"{len(good)} viewers got {found} (asked {ASKED_UPDATES_S:g})")
     print(f"{nuisances} others: {sum(bad)} mad drags, reloads and dropped sockets; {lost} of the viewers lost their page")
     print(f"memory: {before_mb:.0f} MB before, {full_mb:.0f} MB with all, {after_mb:.0f} MB after; {left} sessions left")
     return median(rates) >= ASKED_UPDATES_S and not lost and not left and grown <= ASKED_LEFT
