@@ -68,6 +68,11 @@ class Visitor:
         if self._socket:
             self._socket.close()
 
+    def abort(self) -> None:
+        """Vanish: no word, no end of the connection, as when a cable is pulled."""
+        if self._socket and self._socket.stream:
+            self._socket.stream.close()
+
     async def _send(self, kind: str, content: dict[str, Any]) -> None:
         assert self._socket is not None  # opened first
         self._sent += 1

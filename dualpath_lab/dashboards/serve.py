@@ -11,6 +11,7 @@ import panel as pn
 from dualpath_lab.core.network import warm_up
 from dualpath_lab.dashboards import sessions
 from dualpath_lab.dashboards.app import app
+from dualpath_lab.dashboards.components import ComponentFiles
 from dualpath_lab.dashboards.metrics import Metrics
 from dualpath_lab.dashboards.sessions import MOST_SESSIONS
 from dualpath_lab.dashboards.shell import PAGES
@@ -69,7 +70,7 @@ def serve(port: int, address: str, show: bool, origins: Sequence[str] = (), most
             liveness="healthz",
             websocket_origin=[*own, *origins],
             websocket_max_message_size=MOST_MESSAGE_BYTES,
-            extra_patterns=[("/metrics", Metrics)],
+            extra_patterns=[("/metrics", Metrics), ("/components/(.*)", ComponentFiles, {})],
             check_unused_sessions_milliseconds=SESSION_CHECK_MS,
             unused_session_lifetime_milliseconds=UNUSED_SESSION_MS,
         )

@@ -52,16 +52,23 @@ def browser() -> Iterator[BrowserContext]:
 @contextmanager
 def running(*command: str, url: str, ready: str) -> Iterator[str]:
     """Run a server until ``ready`` answers 200; at the end its log must hold no traceback and no error."""
+    with running_process(*command, ready=ready):
+        yield url
+
+
+@contextmanager
+def running_process(*command: str, ready: str, expected: str = "nothing") -> Iterator[int]:
+    """As :func:`running`, for who wants the number of the process, or expects an error's words in the log."""
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen([sys.executable, *command], stdout=log, stderr=subprocess.STDOUT)
         try:
             wait_for(ready, process)
-            yield url
+            yield process.pid
         finally:
             process.terminate()
             process.wait(10)
         log.seek(0)
-        text = log.read()
+        text = "".join(line for line in log if expected not in line)
     assert "Traceback" not in text, text
     assert "ERROR" not in text, text
 

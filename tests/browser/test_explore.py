@@ -85,7 +85,7 @@ def test_closing_a_tab_frees_the_processes_and_who_waits_is_told(lab: str, watch
     other.goto(f"{lab}explore?{HEAVY}")
     expect(other.locator(".progress")).to_contain_text("0 of 16 cells")
     open_explore(watched, f"{lab}explore?{SMALL}&workload.hit_rate=0.5")
-    expect(watched.page.locator(".progress")).to_contain_text("Queued behind 32 runs of other visitors")
+    expect(watched.page.locator(".progress")).to_contain_text("Queued behind 2 runs of other visitors")
     other.close()
     expect(watched.page.locator(".progress")).to_contain_text("4 of 4 cells", timeout=PATIENCE_MS)
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlencode
 
 import param
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dualpath_lab.dashboards.advisor_state import AdvisorState
 from dualpath_lab.dashboards.anatomy_state import AnatomyState
 from dualpath_lab.dashboards.cluster_state import DATA_FOLDER
 from dualpath_lab.dashboards.explore_state import ExploreState
+from dualpath_lab.dashboards.lane_state import LaneState
+from dualpath_lab.dashboards.linked import LinkedState
+from dualpath_lab.dashboards.paper import PaperState
 from dualpath_lab.dashboards.ratio import ratio_text
 from dualpath_lab.dashboards.state import KEYS, UNITS, LabState, changes
 from dualpath_lab.picture.style import duration, step_above, three_digits
@@ -38,6 +43,21 @@ def test_a_link_carries_every_setting(values: dict[str, object]) -> None:
     sent, received = LabState(**values), LabState()
     assert received.take_query(sent.to_query()) == []
     assert settings(received) == settings(sent)
+
+
+STATES = (LabState, ExploreState, AnatomyState, AdvisorState, LaneState, PaperState)
+
+
+@pytest.mark.parametrize("kind", STATES, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("text", ["os:system", "/etc/passwd", "../../etc/passwd", "https://elsewhere.example/x", "<script>"])
+def test_a_link_can_name_no_code_no_file_and_no_place(kind: type[LinkedState], text: str) -> None:
+    """Of no setting of any page. Mutant: a text is taken as it comes."""
+    for name, key in kind.KEYS.items():
+        state = kind()
+        (problem,) = state.take_query(f"?{urlencode({'v': 1, key: text})}")
+        assert key in problem
+        assert "\n" not in problem
+        assert getattr(state, name) == getattr(kind(), name)
 
 
 def test_a_link_names_every_key_and_its_version() -> None:
