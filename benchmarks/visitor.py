@@ -27,7 +27,9 @@ class Visitor:
     Attributes
     ----------
     updates : int
-        Messages so far that changed the curves or the pictures.
+        Changes so far of the curves or of a picture.
+    frames : int
+        Messages so far with such changes: what is seen at once counts once.
     """
 
     def __init__(self, url: str) -> None:
@@ -35,7 +37,7 @@ class Visitor:
         self._socket: WebSocketClientConnection | None = None
         self._sent = 0
         self._controls: dict[str, str] = {}
-        self.updates = 0
+        self.updates = self.frames = 0
 
     async def open(self) -> None:
         """Load the page and tell the server that it is there."""
@@ -55,7 +57,9 @@ class Visitor:
         """Take in what comes until the connection ends."""
         while message := await self._message():
             events = message[1].get("events", [])
-            self.updates += any(event["kind"] == "ColumnsStreamed" or event.get("attr") == "frame" for event in events)
+            changed = sum(event["kind"] == "ColumnsStreamed" or event.get("attr") == "frame" for event in events)
+            self.updates += changed
+            self.frames += changed > 0
 
     async def slide(self, label: str, value: float) -> None:
         """Let go of a slider at a value."""
