@@ -40,7 +40,7 @@ def app() -> Any:
     page = page_asked_for(pathname, pn.state.session_args)
     here = sessions.shared()
     if not here.enter(page):
-        return pn.pane.HTML(notice(f"{here.most} pages are open, which is the most that this server serves: come back later.", "warning"))
+        return pn.pane.HTML(notice(sessions.full_text(here), "warning"))
     pn.state.on_session_destroyed(lambda _: here.leave(page))
     return _OPEN[page]()
 

@@ -6,11 +6,11 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from panel.io.state import set_curdoc
 from bokeh.document import Document
 from bokeh.models import ColumnDataSource, Div
 from bokeh.protocol import Protocol
 from bokeh.server.session import ServerSession
+from panel.io.state import set_curdoc
 
 from dualpath_lab.dashboards.locking import together
 
