@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -128,6 +129,12 @@ def server() -> Iterator[tuple[str, int]]:
         text = log.read()
     if "Traceback" in text or "ERROR" in text:
         raise RuntimeError(text)
+
+
+def cpu_s(process: int) -> float:
+    """Processor time that a process has had so far."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mb(process: int) -> float:

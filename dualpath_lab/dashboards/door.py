@@ -9,6 +9,7 @@ from tornado.routing import Matcher, Rule
 from tornado.web import Application, RequestHandler
 
 from dualpath_lab.dashboards import sessions
+from dualpath_lab.dashboards.pace import MOST_WAITING, Pace
 from dualpath_lab.dashboards.shell import PAGES
 
 FULL = 503
@@ -28,12 +29,15 @@ class Door(Matcher):
 
     Parameters
     ----------
+    pace : Pace
+        Knows how many wait for their page.
     origins : collection of str or None
         ``host:port`` of the web pages that may speak to the server, besides pages of the name that it was asked under; None where the
         library looks at the origins itself.
     """
 
-    def __init__(self, origins: set[str] | None = None) -> None:
+    def __init__(self, pace: Pace, origins: set[str] | None = None) -> None:
+        self._pace = pace
         self._origins = None if origins is None else set(map(_with_port, origins))
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
@@ -51,8 +55,12 @@ class Door(Matcher):
         if self._foreign(request):
             return Refusal(403, "Only pages of this server may speak to it; `dualpath-lab serve --allow-origin` lets others.")
         here = sessions.shared()
-        if here.full and request.path.rsplit("/", 1)[-1] in PAGES:
+        if request.path.rsplit("/", 1)[-1] not in PAGES:
+            return None
+        if here.full:
             return Refusal(FULL, sessions.full_text(here))
+        if self._pace.waiting >= MOST_WAITING:
+            return Refusal(FULL, "Too many pages are being opened at once: come back in a minute.")
         return None
 
     def _foreign(self, request: HTTPServerRequest) -> bool:

@@ -17,6 +17,7 @@ from dualpath_lab.dashboards.components import ComponentFiles
 from dualpath_lab.dashboards.door import Door, watch_the_door
 from dualpath_lab.dashboards.jobs import MOST_WAITING
 from dualpath_lab.dashboards.metrics import Metrics
+from dualpath_lab.dashboards.pace import Pace
 from dualpath_lab.dashboards.sessions import MOST_SESSIONS
 from dualpath_lab.dashboards.shell import PAGES
 from dualpath_lab.dashboards.uploads import MOST_BYTES
@@ -102,7 +103,10 @@ def serve(
         )
     except OSError as error:
         raise ScenarioError(f"--port {port} on --address {address} can't be had: {error.strerror}.") from None
-    watch_the_door(server._tornado, Door(set(origins) if everywhere else None))
+    pace = Pace()
+    for context in server._tornado._applications.values():
+        context.application.add(pace)
+    watch_the_door(server._tornado, Door(pace, set(origins) if everywhere else None))
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     server.start()
     server.io_loop.start()  # the library ends it at Ctrl-C
