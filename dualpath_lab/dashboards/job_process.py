@@ -31,6 +31,11 @@ class Worker:
         self._process.start()
         theirs.close()
 
+    @property
+    def alive(self) -> bool:
+        """Whether it can run anything."""
+        return self._process.is_alive()
+
     def run(self, task: Task, wanted: Callable[[], bool]) -> Row | None:
         """Wait for a task's row; None if it is not ``wanted`` any more."""
         self._connection.send(task)
@@ -47,6 +52,11 @@ class Worker:
         self._connection.close()
         self._process.join()
         self._process.close()
+
+    def kill(self) -> None:
+        """Clear away a process that does not answer any more."""
+        self._process.kill()
+        self.close()
 
 
 class _Stopped(BaseException):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import takewhile
 
 from dualpath_lab.dashboards.job_process import Worker
 from dualpath_lab.dashboards.job_tasks import ScenarioTask, Task
@@ -19,8 +18,23 @@ MOST_PROCESSES = 2
 """Unless asked for more; a page has to be served besides."""
 MOST_WAITING = 2_000
 """Runs that may wait at a time, of all visitors together; whoever asks for more is told so."""
+MOST_WAITING_EACH = 500
+"""Runs of one visitor that may wait at a time, more than any page asks for at once."""
 KEPT_ROWS = 4096
 """Results that are kept, a few kB each; the ones that were asked for longest ago go first."""
+
+
+@dataclass(eq=False)
+class Visitor:
+    """Who asks for runs, and takes turns with the others.
+
+    Attributes
+    ----------
+    served : int
+        How many runs had been begun when one of his last was, or when he came.
+    """
+
+    served: int
 
 
 @dataclass(eq=False)
@@ -33,9 +47,9 @@ class _Job:
         return self.task.key
 
     @property
-    def owner(self) -> Batch | None:
+    def visitor(self) -> Visitor | None:
         """Whose turn it takes; None once nobody wants it."""
-        return self.batches[0] if self.batches else None
+        return self.batches[0].visitor if self.batches else None
 
 
 class Batch:
@@ -45,10 +59,12 @@ class Batch:
     ----------
     total : int
         Tasks in it.
+    visitor : Visitor
     """
 
-    def __init__(self, jobs: Jobs, tasks: dict[str, Task]) -> None:
+    def __init__(self, jobs: Jobs, tasks: dict[str, Task], visitor: Visitor) -> None:
         self.total = len(tasks)
+        self.visitor = visitor
         self._jobs = jobs
         self._missing = dict(tasks)
         self._news: dict[str, Row] = {}
@@ -104,8 +120,8 @@ class Jobs:
 
     Every method returns at once and may be called from any thread; results wait until :meth:`Batch.poll` fetches them.
 
-    A process that is free takes the first run of the visitor of whom the fewest are running, so that nobody waits behind all that
-    somebody else asks for.
+    Visitors take turns: a process that is free takes the first run of the one with the fewest under way, among those of the one who has
+    waited for the longest since his last. So nobody waits behind all that somebody else asks for.
 
     Parameters
     ----------
@@ -113,8 +129,8 @@ class Jobs:
         As many as there are processors when left out, at most ``MOST_PROCESSES``.
     kept : int
         Results to keep.
-    most_waiting : int
-        Runs beyond these are not queued: their rows say that the queue is full.
+    most_waiting, most_waiting_each : int
+        Of all visitors and of one; runs beyond these are not queued: their rows say so.
 
     Attributes
     ----------
@@ -122,43 +138,60 @@ class Jobs:
         Runs that were begun so far, and those of them that came to no result.
     """
 
-    def __init__(self, processes: int | None = None, kept: int = KEPT_ROWS, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(
+        self,
+        processes: int | None = None,
+        kept: int = KEPT_ROWS,
+        most_waiting: int = MOST_WAITING,
+        most_waiting_each: int = MOST_WAITING_EACH,
+    ) -> None:
         self.processes = processes or min(os.cpu_count() or 1, MOST_PROCESSES)
         self.lock = threading.Condition()
         self.started = self.failed = 0
         self._kept_at_most = kept
-        self._most_waiting = most_waiting
+        self._most_waiting, self._most_waiting_each = most_waiting, most_waiting_each
         self._kept: OrderedDict[str, Row] = OrderedDict()
         self._queue: OrderedDict[str, _Job] = OrderedDict()
         self._running: dict[str, _Job] = {}
         self._threads: list[threading.Thread] = []
         self._closed = False
 
-    def submit(self, scenarios: Iterable[Scenario]) -> Batch:
-        """Queue scenarios, in order; equal ones run once, also those of different batches."""
-        return self.submit_tasks(map(ScenarioTask, scenarios))
+    def visitor(self) -> Visitor:
+        """Somebody new, whose turn comes after those who wait already."""
+        return Visitor(self.started - 1)
 
-    def submit_tasks(self, tasks: Iterable[Task]) -> Batch:
-        """Queue tasks of any kind, in the same way."""
+    def submit(self, scenarios: Iterable[Scenario], visitor: Visitor | None = None) -> Batch:
+        """Queue scenarios, in order; equal ones run once, also those of different batches."""
+        return self.submit_tasks(map(ScenarioTask, scenarios), visitor)
+
+    def submit_tasks(self, tasks: Iterable[Task], visitor: Visitor | None = None) -> Batch:
+        """Queue tasks of any kind, in the same way; without a ``visitor``, those of somebody new."""
         wanted = {task.key: task for task in tasks}
-        batch = Batch(self, wanted)
         with self.lock:
+            batch = Batch(self, wanted, visitor or self.visitor())
+            own = sum(job.visitor is batch.visitor for job in self._queue.values())
             for key, task in wanted.items():
                 if key in self._kept:
                     self._kept.move_to_end(key)
                     batch.take(self._kept[key])
-                    continue
-                job = self._running.get(key) or self._queue.get(key)
-                if job is None and len(self._queue) >= self._most_waiting:
-                    batch.take(
-                        {"key": key} | failed(f"{self._most_waiting:,} runs wait, which is the most: ask again later, or for fewer.")
-                    )
-                    continue
-                job = job or self._queue.setdefault(key, _Job(task))
-                job.batches.append(batch)
+                elif job := self._running.get(key) or self._queue.get(key):
+                    job.batches.append(batch)
+                elif refusal := self._refusal(own):
+                    batch.take({"key": key} | failed(refusal))
+                else:
+                    own += 1
+                    self._queue[key] = _Job(task, [batch])
             self._start_threads()
             self.lock.notify_all()
         return batch
+
+    def _refusal(self, own: int) -> str:
+        """Why no more can be queued for somebody of whom so many wait; empty where there is room."""
+        if len(self._queue) >= self._most_waiting:
+            return f"{self._most_waiting:,} runs wait, which is the most: ask again later, or for fewer."
+        if own >= self._most_waiting_each:
+            return f"{own:,} runs of yours wait, which is the most for one page: ask for fewer."
+        return ""
 
     def leave(self, batch: Batch) -> None:
         """Take a batch out of the queue."""
@@ -175,9 +208,12 @@ class Jobs:
         with self.lock:
             if not missing or any(key in missing for key in self._running):
                 return 0
-            have_one = self._running_batches()
-            before = takewhile(lambda key: key not in missing, self._queue)
-            return len(self._running) + len({id(self._queue[key].owner) for key in before} - {id(batch) for batch in have_one})
+            before: set[int] = set()
+            for job in sorted(self._queue.values(), key=self._turn()):
+                if job.key in missing:
+                    break
+                before.add(id(job.visitor))
+            return len(self._running) + len(before - {id(batch.visitor)})
 
     def waiting(self) -> int:
         """Runs that wait for a process."""
@@ -211,10 +247,15 @@ class Jobs:
         worker: Worker | None = None
         while job := self._next():
             try:
+                if worker and not worker.alive:  # it came to its end while it had nothing to do
+                    worker.kill()
+                    worker = None
                 worker = worker or Worker()
                 row = worker.run(job.task, lambda: bool(job.batches))
             except (EOFError, OSError):
-                worker = None
+                if worker:
+                    worker.kill()
+                    worker = None
                 row = {"key": job.key} | failed("The process that ran it came to an end before it did.")
             self._settle(job, row)
         if worker:
@@ -225,15 +266,17 @@ class Jobs:
             self.lock.wait_for(lambda: self._queue or self._closed)
             if self._closed:
                 return None
-            running = self._running_batches()
-            key = min(self._queue, key=lambda key: running[self._queue[key].owner])
-            job = self._running[key] = self._queue.pop(key)
+            job = min(self._queue.values(), key=self._turn())
+            self._running[job.key] = self._queue.pop(job.key)
             self.started += 1
+            if job.visitor:
+                job.visitor.served = self.started
             return job
 
-    def _running_batches(self) -> Counter[Batch | None]:
-        """How many runs each has under way."""
-        return Counter(job.owner for job in self._running.values())
+    def _turn(self) -> Callable[[_Job], tuple[int, int]]:
+        """What decides which of the waiting runs comes first; where it is the same, who asked first."""
+        running = Counter(job.visitor for job in self._running.values())
+        return lambda job: (running[job.visitor], job.visitor.served if job.visitor else 0)
 
     def _settle(self, job: _Job, row: Row | None) -> None:
         """Hand a row out, and keep it if it is one of a finished run; without one the job was stopped."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import panel as pn
+from bokeh.document.events import DocumentPatchedEvent
 
 
 @contextmanager
@@ -20,6 +21,9 @@ def together() -> Iterator[None]:
     try:
         yield
     finally:
+        for event in document.callbacks._held_events:
+            if isinstance(event, DocumentPatchedEvent):
+                event.callback_invoker = None
         document.unhold()
 
 

@@ -156,6 +156,57 @@ def test_nobody_waits_behind_all_that_another_asks_for(jobs: Jobs) -> None:
     many.cancel()
 
 
+def test_visitors_take_turns(jobs: Jobs) -> None:
+    """Mutants: who asked first goes on until he is done; a newcomer always goes first; each ask of one visitor has a turn of its own."""
+    blocking = jobs.submit([ENDLESS])
+    until(lambda: bool(jobs._running))
+    order: list[str] = []
+    one, other = jobs.visitor(), jobs.visitor()
+    asked = {
+        "one": jobs.submit([scenario(50), scenario(51)], one),
+        "more of one": jobs.submit([scenario(52)], one),
+        "other": jobs.submit([scenario(53), scenario(54)], other),
+    }
+    done = dict.fromkeys(asked, 0)
+    blocking.cancel()
+
+    def seen() -> bool:
+        for name, batch in asked.items():
+            order.extend([name] * (batch.done - done[name]))
+            done[name] = batch.done
+        return len(order) == 5
+
+    until(seen)
+    assert order == ["one", "other", "one", "other", "more of one"]
+
+
+def test_one_visitor_may_have_only_so_many_waiting() -> None:
+    """Mutants: asks are counted one by one; the others are refused too."""
+    jobs = Jobs(processes=1, most_waiting_each=2)
+    try:
+        one = jobs.visitor()
+        blocking = jobs.submit([ENDLESS])
+        until(lambda: bool(jobs._running))
+        jobs.submit([scenario(2)], one)
+        rows = jobs.submit([scenario(3), scenario(4)], one).poll()
+        assert rows[key_of(scenario(4))]["error"] == "2 runs of yours wait, which is the most for one page: ask for fewer."
+        assert len(rows) == 1
+        assert jobs.submit([scenario(5)]).poll() == {}
+        blocking.cancel()
+    finally:
+        jobs.close()
+
+
+def test_a_process_that_died_in_its_sleep_costs_nobody_a_run(jobs: Jobs) -> None:
+    import multiprocessing
+
+    collected(jobs.submit([scenario(60)]))
+    for process in multiprocessing.active_children():
+        process.kill()
+        process.join()
+    assert collected(jobs.submit([scenario(61)]))[key_of(scenario(61))]["status"] == DONE
+
+
 def test_a_queue_that_is_full_says_so_and_goes_on() -> None:
     """Mutant: it grows without bound; a refused run is never answered; equal runs count twice."""
     jobs = Jobs(processes=1, most_waiting=2)
