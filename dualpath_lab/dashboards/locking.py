@@ -21,6 +21,8 @@ def together() -> Iterator[None]:
     try:
         yield
     finally:
+        # Who listens to a model wants to know what the browser changed. What was set here is known, and to hear of it again would take a
+        # quarter of the time of a frame.
         for event in document.callbacks._held_events:
             if isinstance(event, DocumentPatchedEvent):
                 event.callback_invoker = None

@@ -39,10 +39,14 @@ from .conftest import tried
 STATES: tuple[type[LinkedState], ...] = (LabState, ExploreState, AnatomyState, AdvisorState, LaneState, PaperState)
 
 
-def fuzzed(share: int) -> settings:
-    """So many inputs in the usual profile, for each hundred of its examples; the long one tries as many times more."""
-    few = settings.default.max_examples * share // 100
-    return settings(max_examples=few, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
+LONG = 60
+"""How many times as much the long profile tries."""
+
+
+def fuzzed(inputs: int) -> settings:
+    """So many inputs in the usual profile."""
+    more = LONG if settings.default.max_examples > 100 else 1
+    return settings(max_examples=inputs * more, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
 
 
 def taken_or_told(take: Callable[[], object]) -> None:
