@@ -155,6 +155,8 @@ class Settings(Part):
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             return str(cls._unknown_key(key))
+        if problem["type"] == "missing":
+            return f"{key} is missing: it has no default."
         allowed = problem["msg"].removeprefix("Input ").removeprefix("Value error, ")
         if problem["type"] == "literal_error":
             allowed = f"should be one of {problem['ctx']['expected']}"

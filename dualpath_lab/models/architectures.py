@@ -48,7 +48,7 @@ def _gemma3(config: Config, family: _Family) -> Shape:
     heads = config.integer("num_attention_heads", default=8)
     attention = GroupedQuery(
         heads=heads,
-        kv_heads=config.integer("num_key_value_heads", largest=heads, default=4),
+        kv_heads=_kv_heads(config, heads, default=4),
         head_dim=config.integer("head_dim", default=256),
     )
     layers, vocab = config.integer("num_hidden_layers"), config.integer("vocab_size", default=262_208)
@@ -142,7 +142,14 @@ def _decoder(
 
 def _grouped_query(config: Config) -> GroupedQuery:
     heads = config.integer("num_attention_heads")
-    return GroupedQuery(heads=heads, kv_heads=config.integer("num_key_value_heads", largest=heads), head_dim=_head_dim(config, heads))
+    return GroupedQuery(heads=heads, head_dim=_head_dim(config, heads), kv_heads=_kv_heads(config, heads))
+
+
+def _kv_heads(config: Config, heads: int, default: int | None = None) -> int:
+    kv_heads = config.integer("num_key_value_heads", largest=heads, default=default)
+    if heads % kv_heads:
+        raise config.refusal("num_key_value_heads", f"it should divide num_attention_heads = {heads}: each is shared by equally many heads")
+    return kv_heads
 
 
 def _head_dim(config: Config, heads: int) -> int:

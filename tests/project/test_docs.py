@@ -9,13 +9,22 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from dualpath_lab import Scenario
+from dualpath_lab.studies.sweep import make_plan
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "notebooks/README.md")]
+PAGES = [*TOP, *sorted((ROOT / "docs").rglob("*.md"))]
+HOW_TO = [page for page in PAGES if page.name.startswith("howto_")]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+RUN = re.compile(r"(?<!-->\n)^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""A block without a comment above it that says why it is not run."""
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?[^)]*\)")
 
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+each_how_to = pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.name)
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -31,8 +40,65 @@ def python(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @each_page
 def test_links_lead_somewhere(page: Path) -> None:
-    links = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if not link.startswith("http")]
-    assert [link for link in links if not (page.parent / link).exists()] == []
+    links = [(link, anchor) for link, anchor in LINK.findall(page.read_text(encoding="utf-8")) if not link.startswith("http")]
+    assert [link for link, _ in links if not (page.parent / link).exists()] == []
+    to_headings = [(page.parent / link if link else page, anchor) for link, anchor in links if anchor]
+    assert [anchor for target, anchor in to_headings if anchor not in headings(target)] == []
+
+
+def headings(page: Path) -> set[str]:
+    """Anchors of a page's headings, as code-hosting sites make them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@each_how_to
+def test_shell_blocks_run(page: Path, tmp_path: Path) -> None:
+    """One after the other in an empty folder, with the lab on the path."""
+    shell = "\n".join(RUN.findall(page.read_text(encoding="utf-8")))
+    assert "dualpath-lab" in shell
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["sh", "-e"], input=shell, cwd=tmp_path, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+@each_how_to
+def test_python_blocks_run(page: Path, tmp_path: Path) -> None:
+    for number, block in enumerate(blocks(page, "python")):
+        (tmp_path / f"block{number}.py").write_text(block, encoding="utf-8")
+        done = python(f"block{number}.py", folder=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@each_page
+def test_blocks_are_what_they_say(page: Path) -> None:
+    for block in blocks(page, "python"):
+        compile(block, str(page), "exec")
+    for block in blocks(page, "yaml"):
+        values = yaml.safe_load(block)
+        if "grid" in values or "list" in values:
+            make_plan(values)
+        else:
+            Scenario(**values | {"workload": values.get("workload", {}) | {"source": "paper-32k"}})
+
+
+def test_the_reference_is_what_the_docstrings_say() -> None:
+    done = python("-c", "import make_api; assert make_api.page() == make_api.PAGE.read_text(encoding='utf-8')", folder=ROOT / "docs")
+    assert done.returncode == 0, "python docs/make_api.py writes it anew"
+
+
+def test_every_page_can_be_found_from_the_readme() -> None:
+    """Mutant: a page that nobody links to."""
+    found, look = set(), [ROOT / "README.md"]
+    while look:
+        page = look.pop()
+        found.add(page.resolve())
+        links = [page.parent / link for link, _ in LINK.findall(page.read_text(encoding="utf-8")) if link.endswith(".md")]
+        look += [link for link in links if link.resolve() not in found]
+    assert [page for page in PAGES if page.resolve() not in found] == []
 
 
 @each_page

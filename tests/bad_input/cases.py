@@ -1,0 +1,355 @@
+"""Every kind of bad input that the lab can get, by the way it comes in, and what has to be in its answer."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dualpath_lab import Placement, Policy, Scenario, compare, simulate
+from dualpath_lab.cli import main
+from dualpath_lab.core.turn_view import TurnView
+from dualpath_lab.dashboards.advisor_state import AdvisorState
+from dualpath_lab.dashboards.anatomy_state import AnatomyState
+from dualpath_lab.dashboards.explore_state import ExploreState
+from dualpath_lab.dashboards.lane_state import LaneState
+from dualpath_lab.dashboards.linked import LinkedState
+from dualpath_lab.dashboards.paper import PaperState
+from dualpath_lab.dashboards.state import LabState
+from dualpath_lab.dashboards.uploads import MOST_BYTES, CheckTask, Uploads
+from dualpath_lab.hardware import load_hardware
+from dualpath_lab.models import load_model
+from dualpath_lab.scenario import ScenarioError, load_scenario
+from dualpath_lab.studies.sweep import make_plan, sweep
+from dualpath_lab.workload import read_trace
+
+Answer = Callable[[Path], str]
+"""Gives the input, with a folder for its files, and returns the sentence."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kind of bad input.
+
+    Attributes
+    ----------
+    way : str
+        How it comes in.
+    given : str
+        The input, as the table shows it.
+    words : tuple of str
+        What the sentence has to name.
+    answer : callable
+    """
+
+    way: str
+    given: str
+    words: tuple[str, ...]
+    answer: Answer
+
+
+def refused(call: Callable[[], object]) -> str:
+    """The sentence of the error that a call raises."""
+    try:
+        call()
+    except ScenarioError as error:
+        return str(error)
+    raise AssertionError("it was taken")
+
+
+def command_line(given: str, *words: str, files: dict[str, str] | None = None) -> Case:
+    def answer(folder: Path) -> str:
+        for name, text in (files or {}).items():
+            (folder / name).write_text(text, encoding="utf-8")
+        before = sorted(folder.iterdir())
+        arguments = [part.replace("FOLDER", str(folder)) for part in given.split()]
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            code = main(arguments)
+        assert (code, out.getvalue()) == (2, "")
+        assert sorted(folder.iterdir()) == before
+        return err.getvalue().removesuffix("\n")
+
+    return Case("Command line", f"dualpath-lab {given}".replace("FOLDER/", ""), words, answer)
+
+
+def file(way: str, name: str, content: str | bytes, read: Callable[[Path], object], words: tuple[str, ...], shown: str = "") -> Case:
+    def answer(folder: Path) -> str:
+        path = folder / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return refused(lambda: read(path))
+
+    return Case(way, shown or str(content), words, answer)
+
+
+def scenario_file(text: str, *words: str) -> Case:
+    return file("Scenario file", "scenario.yaml", text, load_scenario, words)
+
+
+def sweep_file(text: str, *words: str) -> Case:
+    return file("Sweep file", "sweep.yaml", text, make_plan, words)
+
+
+def trace(content: str | bytes, *words: str, name: str = "trace.csv", shown: str = "") -> Case:
+    return file("Trace file", name, content, read_trace, words, shown)
+
+
+def config(values: Any, *words: str, shown: str = "") -> Case:
+    text = values if isinstance(values, str) else json.dumps(values)
+    return file("Model config", "config.json", text, lambda path: load_model(str(path)), words, shown or text)
+
+
+def llama(field: str, value: Any, *words: str) -> Case:
+    """A config that is right but for one field."""
+    return config(LLAMA | {field: value}, *words, shown=f"of a small llama with {json.dumps({field: value})}")
+
+
+def hardware(values: dict[str, Any], *words: str) -> Case:
+    return file("Hardware file", "mine.yaml", yaml.safe_dump(values), lambda path: load_hardware(str(path)), words)
+
+
+def measurements(text: str, *words: str) -> Case:
+    case = command_line("calibrate FOLDER/measurements.csv --out FOLDER/mine.yaml", *words, files={"measurements.csv": text})
+    return Case("Measurements", text, words, case.answer)
+
+
+def link(page: str, query: str, kind: type[LinkedState], *words: str) -> Case:
+    def answer(_: Path) -> str:
+        state = kind()
+        problems = state.take_query(query)
+        assert state.to_query() == kind().to_query(), "something of it was taken"
+        return " ".join(problems)
+
+    return Case("Link to a page", f"/{page}{query}", words, answer)
+
+
+def upload(given: str, name: str, content: bytes, *words: str) -> Case:
+    def answer(_: Path) -> str:
+        uploads = Uploads()
+        try:
+            path = uploads.take(name, content)
+            row = CheckTask(path, "config" if name.endswith(".json") else "trace").run(lambda _: None)
+            return str(row["error"])
+        except ScenarioError as error:
+            return str(error)
+        finally:
+            uploads.close()
+
+    return Case("Upload on the Advisor page", given, words, answer)
+
+
+def policy(given: str, kind: type, *words: str) -> Case:
+    return Case("Policy", given, words, lambda _: refused(lambda: simulate(SMALL.with_values({"system": kind}))))
+
+
+def python(given: str, call: Callable[[], object], *words: str) -> Case:
+    return Case("Python", given, words, lambda _: refused(call))
+
+
+SMALL = Scenario().with_values(
+    {
+        "model": "ds-27b",
+        "cluster.prefill_nodes": 1,
+        "cluster.decode_nodes": 1,
+        "cluster.gpus_per_node": 2,
+        "workload.source": "paper-32k",
+        "workload.agents": 2,
+    }
+)
+
+
+class Raises(Policy):
+    def place(self, turn: TurnView) -> Placement | None:
+        raise KeyError("lost")
+
+
+class Waits(Policy):
+    def place(self, turn: TurnView) -> Placement | None:
+        return None
+
+
+class TooMuch(Policy):
+    def place(self, turn: TurnView) -> Placement | None:
+        return Placement(self.cluster.prefill_engines[0], self.cluster.decode_engines[0], turn.hit + 64)
+
+
+class WrongEngine(Policy):
+    def place(self, turn: TurnView) -> Placement | None:
+        return Placement(self.cluster.decode_engines[0], self.cluster.decode_engines[0], 0)  # type: ignore[arg-type]  # the mistake
+
+
+class NoPlacement(Policy):
+    def place(self, turn: TurnView) -> Placement | None:
+        return "p0"  # type: ignore[return-value]  # the mistake
+
+
+PLAIN = "session,turn,appended,generated,gap_s\n"
+LLAMA = {
+    "model_type": "llama",
+    "num_hidden_layers": 2,
+    "hidden_size": 64,
+    "num_attention_heads": 4,
+    "intermediate_size": 128,
+    "vocab_size": 100,
+    "num_key_value_heads": 4,
+    "torch_dtype": "bfloat16",
+}
+H200 = {"name": "mine", "attention_tflops": 300, "linear_tflops": 400, "hbm_gbytes_per_s": 4800, "hbm_gbytes": 141}
+MEASURED = "prompt,cached,batch,ttft_s,tpot_s\n"
+
+
+def every() -> Iterator[Case]:
+    """All cases, way by way."""
+    yield from COMMANDS
+    yield from FILES
+    yield from REST
+
+
+COMMANDS = [
+    command_line("", "COMMAND"),
+    command_line("launch", "'launch'"),
+    command_line("run --fast", "--fast"),
+    command_line("run missing.yaml", "missing.yaml"),
+    command_line("run FOLDER", "cannot be read"),
+    command_line("run --set workload.agents", "'workload.agents'", "KEY=VALUE"),
+    command_line("run --set =3", "'=3'"),
+    command_line("run --set sytem=basic", "'sytem'", "did you mean 'system'"),
+    command_line("run --set model=ds-27c", "'ds-27c'", "did you mean 'ds-27b'"),
+    command_line("run --set system=fast", "system = 'fast'", "'dualpath'"),
+    command_line("run --set system=mine:Policy", "mine:Policy"),
+    command_line("run --set system=dualpath_lab.scenario:SYSTEMS", "SYSTEMS"),
+    command_line("run --set cluster.prefill_nodes=0", "cluster.prefill_nodes = 0"),
+    command_line("run --set cluster.storage_gbps=.nan", "cluster.storage_gbps = nan"),
+    command_line("run --set cluster.storage_gbps=.inf", "cluster.storage_gbps = inf"),
+    command_line("run --set workload.hit_rate=1.5", "workload.hit_rate = 1.5"),
+    command_line("run --set seed=-1", "seed = -1"),
+    command_line("run --set seed=lucky", "seed = 'lucky'"),
+    command_line("run --set horizon_s=0", "horizon_s = 0"),
+    command_line("run --set cluster.hbm_gbytes=20", "cluster.hbm_gbytes = 20"),
+    command_line("run --set workload.source=paper-65k", "'paper-65k'", "did you mean 'paper-64k'"),
+    command_line("run --set mechanisms.layerwise=false", "mechanisms.layerwise"),
+    command_line("run --perfetto missing/trace.json", "missing/trace.json"),
+    command_line("compare", "--systems"),
+    command_line("compare --systems ,", "systems"),
+    command_line("compare --systems basic,basic", "basic,basic"),
+    command_line("compare --systems basic --seeds 0", "--seeds", "'0'"),
+    command_line("reproduce R99", "R99"),
+    command_line("advise --gpus 0", "--gpus", "'0'"),
+    command_line("advise --gpus 1", "gpus"),
+    command_line("advise --gpus 48 --slo-ttft -1", "slo"),
+    command_line("sweep missing.yaml", "missing.yaml"),
+    command_line("model ds-27c", "'ds-27c'", "did you mean 'ds-27b'"),
+    command_line("model ds-27b --context -1", "--context", "'-1'"),
+    command_line("model ds-27b --kv-dtype int4", "kv_dtype = 'int4'"),
+    command_line("workload missing.csv", "missing.csv"),
+    command_line("theory --set cluster.decode_nodes=-4", "cluster.decode_nodes = -4"),
+    command_line("vl --set port.mtu_bytes=5000", "port.mtu_bytes = 5000"),
+    command_line("vl --set port.low=[[2,300]]", "port.low.0.1 = 300"),
+    command_line("serve --port 70000", "--port", "'70000'"),
+    command_line("serve --max-sessions 0", "--max-sessions", "'0'"),
+    command_line("serve --allow-origin http://x/", "--allow-origin", "http://x/"),
+    command_line("calibrate missing.csv --out mine.yaml", "missing.csv"),
+]
+
+FILES = [
+    scenario_file("- 1\n- 2\n", "mapping"),
+    scenario_file("cluster: {prefill_nodes: 2\n", "not YAML"),
+    scenario_file("cluster: {prefil_nodes: 2}\n", "'cluster.prefil_nodes'", "did you mean 'cluster.prefill_nodes'"),
+    scenario_file("seed: 1\nseed: 2\n", "'seed' stands twice"),
+    scenario_file("cluster: fast\n", "cluster", "'fast'"),
+    scenario_file("seed: true\n", "seed = True"),
+    scenario_file("seed: 2001-99-99\n", "scenario.yaml", "month"),
+    scenario_file("workload: {agents: 1e400}\n", "workload.agents"),
+    scenario_file("prefill: {storage_gbps: -1}\n", "prefill.storage_gbps = -1"),
+    file("Scenario file", "scenario.yaml", b"\xff\xfe\x00seed", load_scenario, ("not YAML",), "bytes that are no text"),
+    file("Scenario file", "scenario.yaml", "[" * 20_000, load_scenario, ("not YAML",), "20,000 brackets"),
+    sweep_file("base: {seed: 1}\n", "grid or list"),
+    sweep_file("grid: {}\n", "grid"),
+    sweep_file("grid: {seed: []}\n", "seed"),
+    sweep_file("grid: {seed: 3}\n", "seed"),
+    sweep_file("grid: {seed: [0, -1]}\n", "seed = -1"),
+    sweep_file("grid: {sed: [0, 1]}\n", "'sed'", "did you mean 'seed'"),
+    sweep_file("list: [3]\n", "list"),
+    sweep_file("list: []\n", "list"),
+    sweep_file("grid: {seed: [1]}\nlist: [{seed: 1}]\n", "grid"),
+    sweep_file("colour: red\n", "colour"),
+    trace("", "empty"),
+    trace("colour,shape\n1,2\n", "unknown header"),
+    trace(PLAIN + "a,0,-1,5,0\n", "line 2", "appended = '-1'"),
+    trace(PLAIN + "a,0,nan,5,0\n", "line 2", "appended = 'nan'"),
+    trace(PLAIN + "a,0,1,5,inf\n", "line 2", "gap_s = 'inf'"),
+    trace(PLAIN + "a,0,1,5,0\na,2,1,5,0\n", "line 3", "turn = '2'"),
+    trace(PLAIN.strip() + ",colour\na,0,1,5,0,red\n", "unknown column 'colour'"),
+    trace(PLAIN + "a,0,1\n", "line 2"),
+    trace(PLAIN + "a,0,1,5," + "9" * 2_000_000, "line 2", shown="a line of 2 MB"),
+    trace(b"\x00" * 10, "unknown header", shown="10 zero bytes"),
+    trace(gzip.compress(PLAIN.encode())[:20], "trace.csv", name="trace.csv.gz", shown="a gz file that is cut"),
+    trace('{"requests": 3}', "requests = 3", name="trace.json"),
+    trace('{"hash_ids": [1, 2], "input_length": 5, "output_length": 1}', "hash_ids = [1, 2]", name="trace.jsonl"),
+    trace("[" * 100_000, "not JSON", name="trace.json", shown="100,000 brackets"),
+    trace("PAR1 and no more PAR1", "trace.parquet", name="trace.parquet"),
+    config("{", "JSON"),
+    config([], "config.json"),
+    config({"model_type": "mamba", "state_size": 16}, "state_size = 16"),
+    config({"model_type": "llama"}, "'num_hidden_layers'"),
+    llama("num_hidden_layers", -2, "num_hidden_layers = -2"),
+    llama("num_key_value_heads", 3, "num_key_value_heads"),
+    llama("hidden_size", "big", "hidden_size = 'big'"),
+    llama("torch_dtype", "int3", "int3"),
+    hardware({}, "name"),
+    hardware(H200 | {"attention_tflops": 0}, "attention_tflops = 0"),
+    hardware(H200 | {"storage_efficiency": 1.5}, "storage_efficiency = 1.5"),
+    hardware(H200 | {"colour": "red"}, "colour"),
+    measurements("", "measurements.csv"),
+    measurements("a,b\n1,2\n", "measurements.csv"),
+    measurements(MEASURED, "measurements.csv"),
+    measurements(MEASURED + "1000,0,1,-0.5,\n", "ttft_s"),
+    measurements(MEASURED + "1000,2000,1,0.5,\n", "cached"),
+]
+
+REST = [
+    link("", "?v=1&cluster.prefill_nodes=99999", LabState, "cluster.prefill_nodes", "99999"),
+    link("", "?v=1&cluster.prefill_nodes=two", LabState, "cluster.prefill_nodes", "two"),
+    link("", "?v=1&cluster.storage_gbps=nan", LabState, "cluster.storage_gbps", "nan"),
+    link("", "?v=99&seed=1", LabState, "99"),
+    link("", "?v=1&sed=1", LabState, "'sed'"),
+    link("", "?v=1&workload.source=/etc/passwd", LabState, "workload.source", "/etc/passwd"),
+    link("", "?v=1&system_b=os:system", LabState, "system_b", "os:system"),
+    link("explore", "?v=1&x.values=999", ExploreState, "x.values"),
+    link("explore", "?v=1&measure=beauty", ExploreState, "measure", "beauty"),
+    link("anatomy", "?v=1&pick=nicest", AnatomyState, "pick", "nicest"),
+    link("lanes", "?v=1&port.preset=wrr", LaneState, "port.preset", "wrr"),
+    link("paper", "?v=1&row=R99", PaperState, "row", "R99"),
+    link("advisor", "?v=1&gpus=0", AdvisorState, "gpus"),
+    upload("a file of 20 MB and a byte", "large.csv", b"x" * (MOST_BYTES + 1), "large.csv", "20 MB"),
+    upload("a file named ../.bashrc", "../.bashrc", b"x", "'../.bashrc'"),
+    upload("a trace that is none", "notes.txt", b"dear diary", "notes.txt"),
+    upload("a config that is none", "config.json", b"{}", "config.json"),
+    upload("a trace of 40,000 turns", "long.csv", (PLAIN + "".join(f"a,{n},1,1,0\n" for n in range(40_000))).encode(), "40,000 turns"),
+    upload("a bomb: 1 GB in 1 MB", "bomb.csv.gz", gzip.compress(b"0" * 1_000_000_000, 9), "bomb.csv.gz"),
+    policy("place raises KeyError", Raises, "Raises", "turn 0 of agent", "KeyError"),
+    policy("place returns None for ever", Waits, "Waits", "turn 0 of agent", "not placed"),
+    policy("place reads more than the hits", TooMuch, "prefill_read"),
+    policy("place has a decode engine prefill", WrongEngine, "prefill = "),
+    policy("place returns a text", NoPlacement, "'p0'"),
+    policy("a class without place", int, "int"),
+    python("Scenario(seed=-1)", lambda: Scenario(seed=-1), "seed = -1"),
+    python("Scenario(sed=1)", lambda: Scenario(sed=1), "'sed'", "did you mean 'seed'"),
+    python('Scenario(cluster={"prefill_nodes": None})', lambda: Scenario(cluster={"prefill_nodes": None}), "cluster.prefill_nodes = None"),
+    python('Scenario().with_values({"cluster": 3})', lambda: Scenario().with_values({"cluster": 3}), "cluster"),
+    python('Scenario().with_values({"cluster.x.y": 3})', lambda: Scenario().with_values({"cluster.x.y": 3}), "'cluster.x'"),
+    python("compare(Scenario(), [])", lambda: compare(Scenario(), []), "systems = []"),
+    python('compare(Scenario(), ["basic"], seeds=0)', lambda: compare(Scenario(), ["basic"], seeds=0), "seeds = 0"),
+    python('sweep({"grid": {}})', lambda: sweep({"grid": {}}), "grid"),
+    python('sweep({"grid": {"seed": [1]}}, processes=0)', lambda: sweep({"grid": {"seed": [1]}}, processes=0), "processes = 0"),
+    python('sweep({"grid": {"seed": [1]}}, resume=True)', lambda: sweep({"grid": {"seed": [1]}}, resume=True), "resume = True"),
+    python('load_model("ds-27c")', lambda: load_model("ds-27c"), "'ds-27c'", "did you mean 'ds-27b'"),
+    python('load_hardware("h201")', lambda: load_hardware("h201"), "h201"),
+]
