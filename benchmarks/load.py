@@ -19,7 +19,7 @@ from time import monotonic
 
 from tornado.httpclient import AsyncHTTPClient
 from tornado.websocket import WebSocketClosedError
-from visitor import Visitor, memory_mb, server
+from visitor import Visitor, cpu_s, memory_mb, server
 
 ASKED_UPDATES_S = 4.0
 ASKED_LEFT = 0.10
@@ -85,9 +85,13 @@ async def load(url: str, process: int, viewers: int, seconds: float) -> bool:
         listening.append(asyncio.create_task(visitor.listen()))
         await asyncio.sleep(EACH_STARTS_S)
     until = monotonic() + seconds
-    had, began = [visitor.updates for visitor in good], monotonic()
+    had, began, spent_s = [visitor.updates for visitor in good], monotonic(), cpu_s(process)
+    frames = sum(visitor.frames for visitor in good)
     bad = await asyncio.gather(*(misbehave(url, number, until) for number in range(nuisances)))
-    rates = [(visitor.updates - before) / (monotonic() - began) for visitor, before in zip(good, had, strict=True)]
+    lasted_s = monotonic() - began
+    rates = [(visitor.updates - before) / lasted_s for visitor, before in zip(good, had, strict=True)]
+    frames = sum(visitor.frames for visitor in good) - frames
+    share = (cpu_s(process) - spent_s) / lasted_s
     lost = sum(task.done() for task in listening)
     full_mb = memory_mb(process)
     for visitor in good:
@@ -97,7 +101,8 @@ async def load(url: str, process: int, viewers: int, seconds: float) -> bool:
     left, after_mb = await sessions(url), memory_mb(process)
     grown = after_mb / full_mb - 1
     found = f"{min(rates):.1f} to {max(rates):.1f} updates a second, median {median(rates):.1f}"
-    print(f"{len(good)} viewers got {found} (asked {ASKED_UPDATES_S:g})")
+    print(f"{len(good)} viewers got {found} (asked {ASKED_UPDATES_S:g}), in {frames / lasted_s / len(good):.1f} frames a second each")
+    print(f"the server had {share:.0%} of a processor over {lasted_s:.0f} s")
     print(f"{nuisances} others: {sum(bad)} mad drags, reloads and dropped sockets; {lost} of the viewers lost their page")
     print(f"memory: {before_mb:.0f} MB before, {full_mb:.0f} MB with all, {after_mb:.0f} MB after; {left} sessions left")
     return median(rates) >= ASKED_UPDATES_S and not lost and not left and grown <= ASKED_LEFT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -27,7 +28,9 @@ class Visitor:
     Attributes
     ----------
     updates : int
-        Messages so far that changed the curves or the pictures.
+        Changes so far of the curves or of a picture.
+    frames : int
+        Messages so far with such changes: what is seen at once counts once.
     """
 
     def __init__(self, url: str) -> None:
@@ -35,7 +38,7 @@ class Visitor:
         self._socket: WebSocketClientConnection | None = None
         self._sent = 0
         self._controls: dict[str, str] = {}
-        self.updates = 0
+        self.updates = self.frames = 0
 
     async def open(self) -> None:
         """Load the page and tell the server that it is there."""
@@ -55,7 +58,9 @@ class Visitor:
         """Take in what comes until the connection ends."""
         while message := await self._message():
             events = message[1].get("events", [])
-            self.updates += any(event["kind"] == "ColumnsStreamed" or event.get("attr") == "frame" for event in events)
+            changed = sum(event["kind"] == "ColumnsStreamed" or event.get("attr") == "frame" for event in events)
+            self.updates += changed
+            self.frames += changed > 0
 
     async def slide(self, label: str, value: float) -> None:
         """Let go of a slider at a value."""
@@ -124,6 +129,12 @@ def server() -> Iterator[tuple[str, int]]:
         text = log.read()
     if "Traceback" in text or "ERROR" in text:
         raise RuntimeError(text)
+
+
+def cpu_s(process: int) -> float:
+    """Processor time that a process has had so far."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mb(process: int) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dualpath_lab import models, theory, workload
 from dualpath_lab.cli import advising, calibrating, reproduction, sweeping
-from dualpath_lab.cli.arguments import count, ended_like_interrupted, names, new_file, port, print_json, tokens
+from dualpath_lab.cli.arguments import count, ended_like_interrupted, names, new_file, port, print_json, processes, tokens
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.lane_scenario import LaneScenario
 from dualpath_lab.scenario import Scenario, ScenarioError, load_scenario
@@ -65,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--address", default="localhost", help="address to listen on (default localhost)")
     serve.add_argument("--allow-origin", action="append", default=[], metavar="HOST[:PORT]", help="a name that visitors reach it by, too")
     serve.add_argument("--max-sessions", type=count, default=100, metavar="N", help="pages open at a time (default 100)")
+    serve.add_argument("--processes", type=processes, metavar="N", help="heavy runs at a time (default 2, or 1 on one processor)")
+    serve.add_argument("--max-waiting", type=count, default=2000, metavar="N", help="heavy runs that may wait (default 2000)")
+    serve.add_argument("--prefix", default="", metavar="/PATH", help="what every path begins with, behind a proxy")
     serve.add_argument("--no-show", action="store_true", help="do not open a browser")
 
     run = _command(commands, "run", _run, "simulate one scenario")
@@ -238,4 +241,13 @@ def _vl(options: argparse.Namespace) -> None:
 def _serve(options: argparse.Namespace) -> None:
     from dualpath_lab.dashboards.serve import serve
 
-    serve(options.port, options.address, not options.no_show, options.allow_origin, options.max_sessions)
+    serve(
+        options.port,
+        options.address,
+        not options.no_show,
+        options.allow_origin,
+        options.max_sessions,
+        options.processes,
+        options.max_waiting,
+        options.prefix,
+    )

@@ -15,6 +15,7 @@ from dualpath_lab.dashboards.dragging import let_the_pointer_rest
 from dualpath_lab.dashboards.explore import explore_page
 from dualpath_lab.dashboards.lanes import lanes_page
 from dualpath_lab.dashboards.leaving import expect_visitors_to_leave
+from dualpath_lab.dashboards.pace import has_left
 from dualpath_lab.dashboards.page import open_page
 from dualpath_lab.dashboards.paper import paper_page
 from dualpath_lab.dashboards.shell import page_asked_for
@@ -38,9 +39,11 @@ def app() -> Any:
         let_the_pointer_rest(pn.state.curdoc)
     pathname = (pn.state.location.pathname if pn.state.location else None) or "/"
     page = page_asked_for(pathname, pn.state.session_args)
+    if pn.state.curdoc and has_left(pn.state.curdoc.session_context):
+        return pn.pane.HTML("")
     here = sessions.shared()
     if not here.enter(page):
-        return pn.pane.HTML(notice(f"{here.most} pages are open, which is the most that this server serves: come back later.", "warning"))
+        return pn.pane.HTML(notice(sessions.full_text(here), "warning"))
     pn.state.on_session_destroyed(lambda _: here.leave(page))
     return _OPEN[page]()
 

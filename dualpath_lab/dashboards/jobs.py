@@ -149,7 +149,7 @@ class Jobs:
         self.lock = threading.Condition()
         self.started = self.failed = 0
         self._kept_at_most = kept
-        self._most_waiting, self._most_waiting_each = most_waiting, most_waiting_each
+        self.most_waiting, self._most_waiting_each = most_waiting, most_waiting_each
         self._kept: OrderedDict[str, Row] = OrderedDict()
         self._queue: OrderedDict[str, _Job] = OrderedDict()
         self._running: dict[str, _Job] = {}
@@ -187,8 +187,8 @@ class Jobs:
 
     def _refusal(self, own: int) -> str:
         """Why no more can be queued for somebody of whom so many wait; empty where there is room."""
-        if len(self._queue) >= self._most_waiting:
-            return f"{self._most_waiting:,} runs wait, which is the most: ask again later, or for fewer."
+        if len(self._queue) >= self.most_waiting:
+            return f"{self.most_waiting:,} runs wait, which is the most: ask again later, or for fewer."
         if own >= self._most_waiting_each:
             return f"{own:,} runs of yours wait, which is the most for one page: ask for fewer."
         return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode
 
@@ -13,6 +14,12 @@ import yaml
 
 VERSION = 1
 """Version of the links; goes up when a key changes its meaning."""
+LONGEST_VALUE = 400
+"""Characters of a value in a link."""
+_MORE_THAN_A_SCALAR = frozenset("&*[{\n")
+"""With these, YAML says in few characters what no memory holds."""
+MOST_PARTS = 100
+"""Of a link; what comes after them is not read."""
 _PAGE_KEYS = ("theme", "tour")
 """Keys of a link that belong to the page around the settings."""
 
@@ -63,20 +70,20 @@ class LinkedState(param.Parameterized):
         names = {key: name for name, key in self.KEYS.items()}
         taken: dict[str, Any] = {}
         problems = []
-        for key, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
+        for key, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True)[:MOST_PARTS]:
             if key == "v":
                 if text != str(VERSION):
                     problems.append(
-                        f"The link is of version {text!r}, this page reads version {VERSION}; what it does not know was left out."
+                        f"The link is of version {_shortened(text)}, this page reads version {VERSION}; what it does not know was left out."
                     )
             elif key in names:
                 try:
                     taken[names[key]] = self._value(names[key], text)
                 except (ValueError, yaml.YAMLError):
-                    problems.append(f"{key} = {text!r} in the link is not allowed: it should be {self.allowed(names[key])}.")
+                    problems.append(f"{key} = {_shortened(text)} in the link is not allowed: it should be {self.allowed(names[key])}.")
             elif key not in _PAGE_KEYS and (key, text) != ("page", self.PAGE):
                 near = difflib.get_close_matches(key, names, n=1)
-                problems.append(f"The link's key {key!r} is unknown" + (f"; did you mean {near[0]!r}?" if near else "."))
+                problems.append(f"The link's key {_shortened(key)} is unknown" + (f"; did you mean {near[0]!r}?" if near else "."))
         return taken, problems
 
     def allowed(self, name: str) -> str:
@@ -101,11 +108,18 @@ class LinkedState(param.Parameterized):
 
     def _value(self, name: str, text: str) -> Any:
         """Read one value of a link, by the rules of YAML as for ``--set``."""
+        if len(text) > LONGEST_VALUE or set(text) & _MORE_THAN_A_SCALAR:
+            raise ValueError(text)
         value = yaml.safe_load(text)
-        if isinstance(value, bool):  # which would pass for a number
+        if isinstance(value, bool) or (isinstance(value, float) and not isfinite(value)):  # which would pass for numbers
             raise ValueError(text)
         setattr(type(self)(), name, value)  # raises where the parameter does not take it
         return value
+
+
+def _shortened(text: str) -> str:
+    """A part of a link as a sentence quotes it."""
+    return repr(text if len(text) <= 100 else f"{text[:100]} …")
 
 
 def _text(value: Any) -> str:

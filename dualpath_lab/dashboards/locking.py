@@ -12,7 +12,11 @@ from bokeh.document.events import DocumentPatchedEvent
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Send all changes made inside as one, by Bokeh's own locked way: a visitor who leaves meanwhile does no harm to it."""
+    """Send all changes made inside as one message, by Bokeh's own locked way: a visitor who leaves meanwhile does no harm to it.
+
+    By itself Bokeh sends each change in a message of its own, and tells Panel of it so late that Panel takes it for a change made in the
+    browser and makes it once more; together that is as much work again as the frame of a live page.
+    """
     document = pn.state.curdoc
     if document is None or document.callbacks.hold_value:
         yield
@@ -21,12 +25,23 @@ def together() -> Iterator[None]:
     try:
         yield
     finally:
-        # Who listens to a model wants to know what the browser changed. What was set here is known, and to hear of it again would take a
-        # quarter of the time of a frame.
-        for event in document.callbacks._held_events:
-            if isinstance(event, DocumentPatchedEvent):
-                event.callback_invoker = None
-        document.unhold()
+        _send(document)
+
+
+def _send(document: Any) -> None:
+    """Let go of a document, and send what was held back to everybody who looks at it."""
+    callbacks = document.callbacks
+    held, callbacks._held_events = callbacks._held_events, []
+    document.unhold()
+    patches = [event for event in held if isinstance(event, DocumentPatchedEvent)]
+    for event in held:
+        if event not in patches:
+            callbacks.trigger_on_change(event)
+    session = document.session_context.session if document.session_context else None
+    if patches and session:
+        for connection in session._subscribed_connections:
+            message = connection.protocol.create("PATCH-DOC", patches)
+            session._pending_writes.append(connection._socket.send_message(message))
 
 
 def in_turn(action: Callable[[Any], object]) -> Callable[[Any], None]:

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from tornado.web import RequestHandler
 
 from dualpath_lab.dashboards import jobs, sessions
+from dualpath_lab.dashboards.player import playing
 from dualpath_lab.dashboards.shell import PAGES
 
 _PAGE_BYTES = 4096
@@ -32,6 +33,7 @@ class Lab(Collector):
         yield GaugeMetricFamily(f"{_FAMILY}_sessions_most", "Pages that may be open at a time", here.most)
         yield CounterMetricFamily(f"{_FAMILY}_sessions_opened", "Pages opened since the server began", here.opened)
         yield CounterMetricFamily(f"{_FAMILY}_sessions_refused", "Pages refused because too many were open", here.refused)
+        yield GaugeMetricFamily(f"{_FAMILY}_live_races", "Races of live pages that are under way", playing())
         yield GaugeMetricFamily(f"{_FAMILY}_runs_running", "Heavy runs under way", runs.running())
         yield GaugeMetricFamily(f"{_FAMILY}_runs_waiting", "Heavy runs in the queue", runs.waiting())
         yield CounterMetricFamily(f"{_FAMILY}_runs_started", "Heavy runs begun since the server began", runs.started)

@@ -22,6 +22,11 @@ PACE_S = 2.0
 _playing: WeakSet[Player] = WeakSet()
 
 
+def playing() -> int:
+    """Races under way in this process."""
+    return len(_playing)
+
+
 class Player:
     """Play and pause, at a speed, within a time budget.
 

@@ -27,9 +27,14 @@ class Sessions:
         self.open: Counter[str] = Counter()
         self.opened = self.refused = 0
 
+    @property
+    def full(self) -> bool:
+        """Whether nobody more is let in."""
+        return self.open.total() >= self.most
+
     def enter(self, page: str) -> bool:
         """Let a session in, unless there are too many; who is in has to :meth:`leave`."""
-        if self.open.total() >= self.most:
+        if self.full:
             self.refused += 1
             return False
         self.open[page] += 1
@@ -39,6 +44,11 @@ class Sessions:
     def leave(self, page: str) -> None:
         """Let a session go."""
         self.open[page] -= 1
+
+
+def full_text(here: Sessions) -> str:
+    """What somebody is told who is not let in."""
+    return f"{here.most:,} pages are open, which is the most that this server serves: come back later."
 
 
 @cache

@@ -107,9 +107,9 @@ def step_asked_for(arguments: Mapping[str, list[bytes]]) -> tuple[int | None, st
     last = len(steps())
     if not text:
         return None, ""
-    if text.isdecimal() and 1 <= int(text) <= last:
+    if text in map(str, range(1, last + 1)):
         return int(text), ""
-    return None, f"{KEY} = {text!r} in the link is not allowed: it should be a whole number from 1 to {last}."
+    return None, f"{KEY} = {text[:20]!r} in the link is not allowed: it should be a whole number from 1 to {last}."
 
 
 def address(number: int, href: Href) -> str:

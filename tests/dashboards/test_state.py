@@ -60,6 +60,31 @@ def test_a_link_can_name_no_code_no_file_and_no_place(kind: type[LinkedState], t
         assert getattr(state, name) == getattr(kind(), name)
 
 
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+"""A few hundred bytes that stand for 400 million texts."""
+
+
+@pytest.mark.parametrize("kind", STATES, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "text",
+    [BOMB, "[a, b]", "{a: b}", "&a [*a]", "!!python/object/apply:os.system [id]", "[" * 10_000, "9" * 5_000, ".nan", ".inf", "x" * 60_000],
+)
+def test_a_link_costs_no_more_than_a_sentence(kind: type[LinkedState], text: str) -> None:
+    """Mutant: what YAML makes of a value is written out in an error."""
+    for name, key in kind.KEYS.items():
+        state = kind()
+        (problem,) = state.take_query(f"?{urlencode({'v': 1, key: text})}")
+        assert problem.startswith(f"{key} = ")
+        assert len(problem) < 2_000
+        assert getattr(state, name) == getattr(kind(), name)
+
+
+def test_what_a_link_repeats_without_end_is_read_to_a_point() -> None:
+    assert len(LabState().take_query("?v=1" + "&none=1" * 10_000)) < 200
+
+
 def test_a_link_names_every_key_and_its_version() -> None:
     query = LabState().to_query()
     assert query.startswith("?v=1&")
