@@ -16,6 +16,7 @@ from dualpath_lab.dashboards.advice_run import AdviceRun
 from dualpath_lab.dashboards.advisor_state import ONLINE, AdvisorState
 from dualpath_lab.dashboards.controls import Controls, title
 from dualpath_lab.dashboards.export import Export
+from dualpath_lab.dashboards.file_input import BoundedFileInput
 from dualpath_lab.dashboards.headings import titled
 from dualpath_lab.dashboards.jobs import Batch, Jobs, shared
 from dualpath_lab.dashboards.locking import in_turn, together
@@ -213,7 +214,7 @@ class AdvisorLab(Visit):
 
     def _file(self, kind: Kind) -> Any:
         _, label, endings = _KINDS[kind]
-        chosen = pmui.FileInput(
+        chosen = BoundedFileInput(
             label=label,
             accept=endings,
             max_file_size=MOST_BYTES,

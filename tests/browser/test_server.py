@@ -45,7 +45,7 @@ class Served:
             with urllib.request.urlopen(f"{self.url}{path}", timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
-            return error.code, ""
+            return error.code, error.read().decode()
 
     def metrics(self) -> dict[str, float]:
         """Every sample, by its name and labels."""
@@ -78,9 +78,10 @@ def in_thread(work: Callable[[], Any]) -> Any:
 
 
 @contextmanager
-def serving(*options: str) -> Iterator[Served]:
+def serving(*options: str, prefix: str = "") -> Iterator[Served]:
     port = free_port()
-    url = f"http://localhost:{port}/"
+    url = f"http://localhost:{port}{prefix}/"
+    options = (*options, f"--prefix={prefix}")
     with running_process(
         "-m", "dualpath_lab", "serve", "--no-show", f"--port={port}", *options, ready=f"{url}healthz", expected=REFUSAL
     ) as pid:
@@ -128,14 +129,15 @@ def test_one_page_too_many_is_told_and_later_there_is_room(watched: Watched) -> 
     page = watched.page
     with serving("--max-sessions=2") as served:
         assert [served.get("lanes")[0] for _ in range(2)] == [200, 200]
-        page.goto(f"{served.url}lanes")
-        expect(page.get_by_text("2 pages are open, which is the most that this server serves: come back later.")).to_be_visible()
+        status, text = served.get("lanes")
+        assert status == 503
+        assert "2 pages are open, which is the most that this server serves: come back later." in text
         assert served.metrics()["dualpath_lab_sessions_refused_total"] == 1
         for _ in range(300):
             if not served.metrics()["dualpath_lab_sessions[virtual lanes]"]:
                 break
             page.wait_for_timeout(100)
-        page.reload()
+        page.goto(f"{served.url}lanes")
         expect(page.get_by_role("heading", name="DualPath Lab")).to_be_visible()
         page.goto("about:blank")
 
@@ -162,6 +164,29 @@ def test_no_link_runs_code(served: Served, page: str) -> None:
     assert served.get(f"{page}?{systems}")[0] == 200
     assert served.get(f"components/{SPY}/Policy/_css/x")[0] == 404
     assert not served.spied()
+
+
+def test_on_every_address_pages_of_the_same_name_may_speak_to_it_and_no_others() -> None:
+    """Mutant: ``*``, as the library would have it."""
+    with serving("--address=0.0.0.0", prefix="/lab") as served:
+        port = served.url.split(":")[2].split("/")[0]
+        assert served.socket(f"http://localhost:{port}") == 101
+        assert served.socket("http://elsewhere.example") == 403
+        assert served.get("explore?bokeh-session-id=mine")[0] == 403
+
+
+def test_what_was_uploaded_is_gone_when_the_server_is_told_to_end(watched: Watched, tmp_path: Path) -> None:
+    """Mutant: SIGTERM ends it on the spot."""
+    page = watched.page
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp_path))
+        with serving() as served:
+            page.goto(f"{served.url}advisor?workload.agents=8&gpus=16")
+            expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=PATIENCE_MS)
+            page.locator("input[type=file]").nth(1).set_input_files({"name": "mine.csv", "mimeType": "text/csv", "buffer": b"no trace"})
+            expect(page.locator(".sidebar .notice.error")).to_contain_text("mine.csv", timeout=PATIENCE_MS)
+            assert list(tmp_path.glob("dualpath-lab-*/*/mine.csv"))
+    assert not list(tmp_path.glob("dualpath-lab-*"))
 
 
 def test_a_process_that_is_killed_is_told_and_the_next_run_works(watched: Watched) -> None:
