@@ -223,7 +223,8 @@ def read_yaml(path: Path, kind: str = "Scenario file") -> dict[str, Any]:
     except OSError as error:
         raise ScenarioError(f"{kind} {str(path)!r} cannot be read: {error.strerror}.") from None
     except _NOT_YAML as error:
-        raise ScenarioError(f"{kind} {str(path)!r} is not YAML: {' '.join(str(error).split())}.") from None
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
+        raise ScenarioError(f"{kind} {str(path)!r} is not YAML: {why}.") from None
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):

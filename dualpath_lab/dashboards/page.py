@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any
 
 import panel as pn
 
 from dualpath_lab.core.network import warm_up
-from dualpath_lab.dashboards import cards
+from dualpath_lab.dashboards import cards, sessions
 from dualpath_lab.dashboards.cluster_view import ClusterView
 from dualpath_lab.dashboards.curves import Curves
 from dualpath_lab.dashboards.export import Export
@@ -31,6 +32,9 @@ TEXT_EVERY = 4
 """Frames between two updates of the text, which the eye cannot follow faster."""
 
 
+LEAST_BETWEEN_S = 0.2
+"""Between two changes of settings while the runs go on, however fast a slider is dragged; more where one takes long, or many look on."""
+
 HEAD_START_S = 15.0
 HEAD_START_BUDGET_S = 0.3
 """What is simulated before anything is shown, so that no plot is empty, and the wall time that this may take."""
@@ -45,6 +49,8 @@ class LivePage(Visit):
         self.player = Player()
         self._frames = 0
         self._at_bin: int | None = None
+        self._changes_at = 0.0
+        self._change_waits = False
         self._settings = {name: getattr(state, name) for name in SETTINGS}
         self.curves = Curves()
         self.sidebar = Sidebar(state)
@@ -62,6 +68,8 @@ class LivePage(Visit):
 
     def frame(self) -> None:
         """One frame: simulate for a moment, then show it."""
+        if self._change_waits and perf_counter() >= self._changes_at:
+            self._change()
         if not self.player.step(self.state.speed):
             return
         race = self.player.race
@@ -97,7 +105,7 @@ class LivePage(Visit):
             try:
                 race = Race(*self.state.scenarios())
                 warm_up()  # else the budget would go into it
-                race.advance(HEAD_START_S, HEAD_START_BUDGET_S)
+                race.advance(HEAD_START_S, HEAD_START_BUDGET_S / max(1, sessions.shared().open.total() / 4))
             except ScenarioError as error:
                 self._run(False)
                 self.refuse(str(error), "The picture is of the settings before." if self.player.race else "")
@@ -114,6 +122,19 @@ class LivePage(Visit):
                 self._finish()
 
     def _changed(self, *_: Any) -> None:
+        """Act on the settings now, or in a later frame if they have changed a moment ago."""
+        if self.player.playing and perf_counter() < self._changes_at:
+            self._change_waits = True
+        else:
+            self._change()
+
+    def _change(self) -> None:
+        began, self._change_waits = perf_counter(), False
+        self._act_on_settings()
+        taken_s = perf_counter() - began
+        self._changes_at = perf_counter() + max(LEAST_BETWEEN_S, taken_s * max(2, sessions.shared().open.total() / 2))
+
+    def _act_on_settings(self) -> None:
         before, words = self._settings, changes(self._settings, self.state)
         self._settings = {name: getattr(self.state, name) for name in SETTINGS}
         self.uncover()

@@ -223,7 +223,7 @@ COMMANDS = [
     command_line("run --set sytem=basic", "'sytem'", "did you mean 'system'"),
     command_line("run --set model=ds-27c", "'ds-27c'", "did you mean 'ds-27b'"),
     command_line("run --set system=fast", "system = 'fast'", "'dualpath'"),
-    command_line("run --set system=mine:Policy", "mine:Policy"),
+    command_line("run --set system=nowhere_to_be_found:Policy", "nowhere_to_be_found:Policy"),
     command_line("run --set system=dualpath_lab.scenario:SYSTEMS", "SYSTEMS"),
     command_line("run --set cluster.prefill_nodes=0", "cluster.prefill_nodes = 0"),
     command_line("run --set cluster.storage_gbps=.nan", "cluster.storage_gbps = nan"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -42,6 +43,27 @@ def drag(page: LivePage, to: int) -> None:
     """Let go of the history there."""
     with param.edit_constant(page.transport.history):
         page.transport.history.param.update(value=to, value_throttled=to)
+
+
+def act(page: LivePage) -> None:
+    """Let frames pass until the settings have been acted upon."""
+    until = time.monotonic() + 20
+    while page._change_waits:
+        assert time.monotonic() < until
+        page.frame()
+
+
+def test_a_mad_drag_is_followed_at_a_pace_and_to_its_end(page: LivePage) -> None:
+    """Mutant: each of a hundred values a second is a change of its own; the last one is forgotten."""
+    race = page.player.race
+    assert race is not None
+    for turn in range(100):
+        page.state.storage_gbps = 100 + turn % 50
+    assert len(race.changes) == 1
+    page.state.storage_gbps = 321
+    act(page)
+    assert len(race.changes) == 2
+    assert race.b.simulation.scenario.cluster.storage_gbps == 321
 
 
 def test_every_curve_is_drawn_once_and_each_plot_has_its_unit() -> None:
@@ -185,6 +207,7 @@ def test_a_rate_changes_live_but_to_begin_or_cease_it_restarts() -> None:
     page.state.arrival_rate = 0.25
     assert page.player.race is race
     page.state.arrival_rate = None
+    act(page)
     assert page.player.race is not race
     assert "Began anew with Arrival rate 0.25 → null" in text_of(page)
     page.stop()

@@ -9,7 +9,7 @@ import pytest
 from bokeh.models import GlyphRenderer
 
 from dualpath_lab.dashboards.job_tasks import ReproduceTask
-from dualpath_lab.dashboards.jobs import Batch, Jobs
+from dualpath_lab.dashboards.jobs import Batch, Jobs, Visitor
 from dualpath_lab.dashboards.marks import INK
 from dualpath_lab.dashboards.paper import ALL, PaperLab, PaperState, figure_pane, table_html
 from dualpath_lab.dashboards.paper_figures import FIGURES
@@ -73,9 +73,9 @@ def test_a_link_carries_the_figure_and_what_is_wrong_in_it_is_said() -> None:
 class ByHand(Jobs):
     """Tasks that are done when a test says so."""
 
-    def submit_tasks(self, tasks: Iterable[Any]) -> Batch:
+    def submit_tasks(self, tasks: Iterable[Any], visitor: Visitor | None = None) -> Batch:
         self.asked = list(tasks)
-        self.batch = Batch(self, {task.key: task for task in self.asked})
+        self.batch = Batch(self, {task.key: task for task in self.asked}, visitor or self.visitor())
         return self.batch
 
     def finish(self, task: ReproduceTask, outcome: dict[str, Any]) -> None:
