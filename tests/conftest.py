@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -19,3 +23,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"recorded traces are not at {folder}; set DUALPATH_LAB_DATA to their folder")
     return folder
+
+
+@pytest.fixture
+def finished() -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    """What a coroutine returns, from a thread of its own: the browser tests' driver keeps an event loop running in this one."""
+
+    def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, asyncio.wait_for(coroutine, 60)).result()
+
+    return run

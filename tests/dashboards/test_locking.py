@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,7 +27,7 @@ class Connection:
         self.sent.append(message.content["events"])
 
 
-def test_all_changes_are_one_message_and_no_change_of_a_browsers() -> None:
+def test_all_changes_are_one_message_and_no_change_of_a_browsers(finished: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
     """Mutants: a message for each change; listeners to the browser's changes are told; another visitor's connection is left out."""
     document, text, table = Document(), Div(text="before"), ColumnDataSource({"t": [1.0]})
     for model in (text, table):
@@ -46,7 +46,7 @@ def test_all_changes_are_one_message_and_no_change_of_a_browsers() -> None:
             table.stream({"t": [2.0]})
             text.text = "after"
 
-    asyncio.run(session.with_document_locked(change))  # type: ignore[arg-type]
+    finished(session.with_document_locked(change))  # type: ignore[arg-type]
     for connection in seen:
         (events,) = connection.sent
         assert [event["kind"] for event in events] == ["ModelChanged", "ColumnsStreamed"]

@@ -17,6 +17,8 @@ from dualpath_lab.picture.frame import cluster_frame
 from dualpath_lab.result import result_of
 from dualpath_lab.widgets import ClusterView
 
+Finished = Callable[[Coroutine[Any, Any, Any]], Any]
+
 KEYS = {
     "model": "qwen-32b",
     "cluster.prefill_nodes": 1,
@@ -25,16 +27,6 @@ KEYS = {
     "workload.source": "paper-32k",
     "workload.agents": 12,
 }
-
-
-def in_thread(work: Callable[[Any], Any], given: Any) -> Any:
-    """In a thread of its own: the browser tests' driver keeps an event loop running in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(work, given).result()
-
-
-def finished(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    return in_thread(asyncio.run, asyncio.wait_for(coroutine, 60))
 
 
 def stepped(*seconds: float) -> ClusterView:
@@ -101,7 +93,7 @@ def test_a_recording_begins_at_its_first_frame_and_holds_the_whole_run() -> None
     assert view.frame["ended"]
 
 
-def test_playing_goes_on_until_it_is_paused() -> None:
+def test_playing_goes_on_until_it_is_paused(finished: Finished) -> None:
     async def watch() -> tuple[float, float, float]:
         view = ClusterView(KEYS, speed=100.0)
         view.play()
@@ -120,7 +112,7 @@ def test_playing_goes_on_until_it_is_paused() -> None:
     assert stood == later == shown >= 3.0
 
 
-def test_paused_and_played_at_once_it_plays_once() -> None:
+def test_paused_and_played_at_once_it_plays_once(finished: Finished) -> None:
     async def watch() -> int:
         others = len(asyncio.all_tasks())
         view = ClusterView(KEYS, speed=1.0)
@@ -143,7 +135,7 @@ class Breaks(Policy):
         raise ZeroDivisionError
 
 
-def test_a_policy_that_raises_stops_it_and_is_told() -> None:
+def test_a_policy_that_raises_stops_it_and_is_told(finished: Finished) -> None:
     async def watch() -> tuple[bool, list[str]]:
         told: list[str] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
@@ -159,7 +151,7 @@ def test_a_policy_that_raises_stops_it_and_is_told() -> None:
     assert "Breaks" in message
 
 
-def test_a_run_that_ends_stops_playing() -> None:
+def test_a_run_that_ends_stops_playing(finished: Finished) -> None:
     async def watch() -> ClusterView:
         view = ClusterView(KEYS | {"workload.agents": 2, "horizon_s": 5.0}, speed=100.0).run()
         view.play()
@@ -171,7 +163,7 @@ def test_a_run_that_ends_stops_playing() -> None:
     assert view.time_s == view.simulation.now == 5.0
 
 
-def test_its_controls_play_pause_and_set_the_speed() -> None:
+def test_its_controls_play_pause_and_set_the_speed(finished: Finished) -> None:
     async def press() -> None:
         view = ClusterView(KEYS)
         button, speed, past = view.controls().children[0].children
@@ -197,4 +189,5 @@ def test_what_is_not_allowed_is_said_in_a_sentence() -> None:
     with pytest.raises(ScenarioError, match=r"cluster\.prefil_nodes"):
         ClusterView({"cluster.prefil_nodes": 1})
     with pytest.raises(RuntimeError, match="event loop of a notebook"):
-        in_thread(ClusterView.play, ClusterView(KEYS))
+        with ThreadPoolExecutor(1) as pool:  # in this thread the browser tests' driver keeps an event loop running
+            pool.submit(ClusterView(KEYS).play).result()
