@@ -188,6 +188,6 @@ def test_what_is_not_allowed_is_said_in_a_sentence() -> None:
         ClusterView(KEYS).step(-1)
     with pytest.raises(ScenarioError, match=r"cluster\.prefil_nodes"):
         ClusterView({"cluster.prefil_nodes": 1})
-    with pytest.raises(RuntimeError, match="event loop of a notebook"):
-        with ThreadPoolExecutor(1) as pool:  # in this thread the browser tests' driver keeps an event loop running
-            pool.submit(ClusterView(KEYS).play).result()
+    # In this thread the browser tests' driver keeps an event loop running.
+    with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="event loop of a notebook"):
+        pool.submit(ClusterView(KEYS).play).result()
