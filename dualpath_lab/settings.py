@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -11,6 +12,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from dualpath_lab.html_table import table
+
+MOST_BYTES = 16_000_000
+"""Of a file of settings; more is none, or never ends."""
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel = 2
+_BRIEF.maxlist = _BRIEF.maxdict = 4
+_BRIEF.maxstring = _BRIEF.maxlong = _BRIEF.maxother = 200
 
 _NOT_YAML = (yaml.YAMLError, ValueError, AttributeError, RecursionError)
 """What PyYAML raises: its own error, and what its constructors let through for impossible dates, numbers, tags and nesting."""
@@ -162,7 +170,7 @@ class Settings(Part):
             allowed = f"should be one of {problem['ctx']['expected']}"
         elif problem["type"] == "model_type":
             allowed = "should be a mapping of keys to values"
-        return f"{key} = {problem['input']!r} is not allowed: it {allowed}."
+        return f"{key} = {_shown(problem['input'])} is not allowed: it {allowed}."
 
 
 UNITS = {
@@ -204,6 +212,11 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _shown(value: Any) -> str:
+    """A value in a sentence: as Python writes it, but no longer than a line or two, however much YAML's aliases make of it."""
+    return _BRIEF.repr(value)
+
+
 def read_yaml(path: Path, kind: str = "Scenario file") -> dict[str, Any]:
     """Read a file that holds a mapping of keys; an empty one holds none.
 
@@ -219,7 +232,13 @@ def read_yaml(path: Path, kind: str = "Scenario file") -> dict[str, Any]:
         If the file cannot be read, is not YAML or holds something else.
     """
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ScenarioError(f"{kind} {str(path)!r} is too large: it should have at most {MOST_BYTES:,} bytes.")
+        values = yaml.load(content.decode("utf-8"), _Loader)
+    except ScenarioError:
+        raise
     except OSError as error:
         raise ScenarioError(f"{kind} {str(path)!r} cannot be read: {error.strerror}.") from None
     except _NOT_YAML as error:

@@ -88,7 +88,7 @@ def make_own(system: str, cluster: ClusterView, dispatch: Dispatch) -> Scheduler
         return Guarded(policy(cluster, dispatch), dispatch)
     except PolicyError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise dispatch.error(f"when it was made, it {raised(error)}") from error
 
 
@@ -130,7 +130,7 @@ class Guarded:
             yield
         except PolicyError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._dispatch.error(f"{who} {raised(error)}", turn) from error
 
 

@@ -170,6 +170,11 @@ class Raises(Policy):
         raise KeyError("lost")
 
 
+class Leaves(Policy):
+    def place(self, turn: TurnView) -> Placement | None:
+        raise SystemExit(0)
+
+
 class Waits(Policy):
     def place(self, turn: TurnView) -> Placement | None:
         return None
@@ -190,6 +195,8 @@ class NoPlacement(Policy):
         return "p0"  # type: ignore[return-value]  # the mistake
 
 
+BOMB = "a: &l0 [x]\n" + "".join(f"b{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 10))
+BOMB = "seed:\n  " + BOMB.replace("\n", "\n  ")
 PLAIN = "session,turn,appended,generated,gap_s\n"
 LLAMA = {
     "model_type": "llama",
@@ -218,6 +225,7 @@ COMMANDS = [
     command_line("run --fast", "--fast"),
     command_line("run missing.yaml", "missing.yaml"),
     command_line("run FOLDER", "cannot be read"),
+    command_line("run /dev/zero", "/dev/zero", "too large"),
     command_line("run --set workload.agents", "'workload.agents'", "KEY=VALUE"),
     command_line("run --set =3", "'=3'"),
     command_line("run --set sytem=basic", "'sytem'", "did you mean 'system'"),
@@ -270,6 +278,14 @@ FILES = [
     scenario_file("prefill: {storage_gbps: -1}\n", "prefill.storage_gbps = -1"),
     file("Scenario file", "scenario.yaml", b"\xff\xfe\x00seed", load_scenario, ("not YAML",), "bytes that are no text"),
     file("Scenario file", "scenario.yaml", "[" * 20_000, load_scenario, ("not YAML",), "20,000 brackets"),
+    file(
+        "Scenario file",
+        "scenario.yaml",
+        BOMB,
+        load_scenario,
+        ("seed = ",),
+        "nine lists of nine aliases, each of the one before, as the seed",
+    ),
     sweep_file("base: {seed: 1}\n", "grid or list"),
     sweep_file("grid: {}\n", "grid"),
     sweep_file("grid: {seed: []}\n", "seed"),
@@ -339,6 +355,7 @@ REST = [
     policy("place reads more than the hits", TooMuch, "prefill_read"),
     policy("place has a decode engine prefill", WrongEngine, "prefill = "),
     policy("place returns a text", NoPlacement, "'p0'"),
+    policy("place ends the process", Leaves, "Leaves", "SystemExit"),
     policy("a class without place", int, "int"),
     python("Scenario(seed=-1)", lambda: Scenario(seed=-1), "seed = -1"),
     python("Scenario(sed=1)", lambda: Scenario(sed=1), "'sed'", "did you mean 'seed'"),
