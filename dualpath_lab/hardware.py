@@ -13,7 +13,8 @@ from pathlib import Path
 from pydantic import Field
 
 from dualpath_lab import calibration
-from dualpath_lab.settings import ScenarioError, Settings, read_yaml
+from dualpath_lab.errors import ScenarioError
+from dualpath_lab.settings import Settings, read_yaml
 
 
 class Hardware(Settings):

@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from dualpath_lab.cluster_presets import CLUSTERS
-from dualpath_lab.settings import Part, ScenarioError, Settings
+from dualpath_lab.errors import ScenarioError, shown
+from dualpath_lab.settings import Part, Settings
 from dualpath_lab.units import gbps_to_bytes_per_s, gbytes_to_bytes
 
 __all__ = [
@@ -200,7 +201,7 @@ class Scenario(Settings):
 
 def _preset(name: Any) -> dict[str, Any]:
     if not isinstance(name, str) or name not in CLUSTERS:
-        raise ScenarioError(f"cluster.preset = {name!r} is not allowed: it should be one of {', '.join(CLUSTERS)}.")
+        raise ScenarioError(f"cluster.preset = {shown(name)} is not allowed: it should be one of {', '.join(CLUSTERS)}.")
     return CLUSTERS[name].values
 
 

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
+from dualpath_lab.errors import ScenarioError, shown
 from dualpath_lab.html_table import table
+from dualpath_lab.small_file import read_small
+from dualpath_lab.yaml_text import NotYamlError, parse_yaml
 
-MOST_BYTES = 16_000_000
+MOST_BYTES = 4_000_000
 """Of a file of settings; more is none, or never ends."""
-_BRIEF = reprlib.Repr()
-_BRIEF.maxlevel = 2
-_BRIEF.maxlist = _BRIEF.maxdict = 4
-_BRIEF.maxstring = _BRIEF.maxlong = _BRIEF.maxother = 200
-
-_NOT_YAML = (yaml.YAMLError, ValueError, AttributeError, RecursionError)
-"""What PyYAML raises: its own error, and what its constructors let through for impossible dates, numbers, tags and nesting."""
-
-
-class ScenarioError(ValueError):
-    """Bad input, told in one sentence: the field, its value and what is allowed."""
 
 
 class Part(BaseModel):
@@ -81,10 +71,10 @@ class Settings(Part):
         for assignment in assignments:
             key, separator, text = assignment.partition("=")
             if not separator or not key:
-                raise ScenarioError(f"--set takes KEY=VALUE, got {assignment!r}.")
+                raise ScenarioError(f"--set takes KEY=VALUE, got {shown(assignment)}.")
             try:
-                value = yaml.safe_load(text)
-            except _NOT_YAML:
+                value = parse_yaml(text)
+            except NotYamlError:
                 value = text
             cls._assign(values, key.strip(), value)
         return cls(**values)
@@ -152,8 +142,10 @@ class Settings(Part):
     def _unknown_key(cls, key: str) -> ScenarioError:
         known = cls.keys()
         near = difflib.get_close_matches(key, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(known)}."
-        return ScenarioError(f"Unknown scenario key {key!r}; {hint}")
+        beside = [each for each in known if each.startswith(key.partition(".")[0] + ".")]
+        parts = dict.fromkeys(head + ".*" if dot else head for head, dot, _ in (each.partition(".") for each in known))
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(beside or parts)}."
+        return ScenarioError(f"Unknown scenario key {shown(key)}; {hint}")
 
     @classmethod
     def _sentence(cls, error: ValidationError) -> str:
@@ -165,12 +157,15 @@ class Settings(Part):
             return str(cls._unknown_key(key))
         if problem["type"] == "missing":
             return f"{key} is missing: it has no default."
-        allowed = problem["msg"].removeprefix("Input ").removeprefix("Value error, ")
+        if problem["type"] == "invalid_key":
+            return f"The key {shown(problem['input'])} of {key.rpartition('.')[0]} is not allowed: keys should be text."
+        subject, should, rest = problem["msg"].removeprefix("Value error, ").partition("should ")
+        allowed = should + rest if subject in ("Input ", "String ", "List ") else subject + should + rest
         if problem["type"] == "literal_error":
             allowed = f"should be one of {problem['ctx']['expected']}"
         elif problem["type"] == "model_type":
             allowed = "should be a mapping of keys to values"
-        return f"{key} = {_shown(problem['input'])} is not allowed: it {allowed}."
+        return f"{key} = {shown(problem['input'])} is not allowed: it {allowed}."
 
 
 UNITS = {
@@ -201,22 +196,6 @@ def _at(values: Mapping[str, Any], key: str) -> Any:
     return found
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML would forget the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def _shown(value: Any) -> str:
-    """A value in a sentence: as Python writes it, but no longer than a line or two, however much YAML's aliases make of it."""
-    return _BRIEF.repr(value)
-
-
 def read_yaml(path: Path, kind: str = "Scenario file") -> dict[str, Any]:
     """Read a file that holds a mapping of keys; an empty one holds none.
 
@@ -231,19 +210,11 @@ def read_yaml(path: Path, kind: str = "Scenario file") -> dict[str, Any]:
     ScenarioError
         If the file cannot be read, is not YAML or holds something else.
     """
+    content = read_small(path, kind, MOST_BYTES)
     try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ScenarioError(f"{kind} {str(path)!r} is too large: it should have at most {MOST_BYTES:,} bytes.")
-        values = yaml.load(content.decode("utf-8"), _Loader)
-    except ScenarioError:
-        raise
-    except OSError as error:
-        raise ScenarioError(f"{kind} {str(path)!r} cannot be read: {error.strerror}.") from None
-    except _NOT_YAML as error:
-        why = "it is nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
-        raise ScenarioError(f"{kind} {str(path)!r} is not YAML: {why}.") from None
+        values = parse_yaml(content.decode("utf-8-sig"))
+    except (NotYamlError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{kind} {str(path)!r} is not YAML: {error}.") from None
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):

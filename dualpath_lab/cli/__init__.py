@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except OSError as error:
-        print(f"{error.filename or 'A file'} can't be written: {error.strerror}.", file=sys.stderr)
+        print(ScenarioError(f"{error.filename or 'A file'} can't be written: {error.strerror}."), file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt as interrupt:
         told = str(interrupt) or "Interrupted."

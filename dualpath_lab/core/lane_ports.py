@@ -8,8 +8,8 @@ from math import inf
 import numpy as np
 
 from dualpath_lab.core.virtual_lanes import UNLIMITED, WEIGHT_BYTES, Backlog, Entry, Message, Port
+from dualpath_lab.errors import ScenarioError
 from dualpath_lab.lane_scenario import KvTraffic, LaneScenario, ModelTraffic
-from dualpath_lab.settings import ScenarioError
 from dualpath_lab.units import gbps_to_bytes_per_s
 
 MODEL, KV = 0, 1

@@ -130,6 +130,8 @@ class Guarded:
             yield
         except PolicyError:
             raise
+        except KeyboardInterrupt:  # it may never have come to an end
+            raise KeyboardInterrupt(str(self._dispatch.error(f"{who} was interrupted", turn))) from None
         except (Exception, SystemExit) as error:
             raise self._dispatch.error(f"{who} {raised(error)}", turn) from error
 

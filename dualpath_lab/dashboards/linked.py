@@ -10,7 +10,9 @@ from urllib.parse import parse_qsl, urlencode
 
 import numpy as np
 import param
-import yaml
+
+from dualpath_lab.errors import shown
+from dualpath_lab.yaml_text import parse_yaml
 
 VERSION = 1
 """Version of the links; goes up when a key changes its meaning."""
@@ -20,6 +22,8 @@ _MORE_THAN_A_SCALAR = frozenset("&*[{\n")
 """With these, YAML says in few characters what no memory holds."""
 MOST_PARTS = 100
 """Of a link; what comes after them is not read."""
+MOST_PROBLEMS = 5
+"""Of a link that are told one by one."""
 _PAGE_KEYS = ("theme", "tour")
 """Keys of a link that belong to the page around the settings."""
 
@@ -70,20 +74,29 @@ class LinkedState(param.Parameterized):
         names = {key: name for name, key in self.KEYS.items()}
         taken: dict[str, Any] = {}
         problems = []
-        for key, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True)[:MOST_PARTS]:
-            if key == "v":
+        parts = parse_qsl(query.removeprefix("?"), keep_blank_values=True)
+        if len(parts) > MOST_PARTS:
+            problems.append(f"The link has {len(parts):,} parts; those after the first {MOST_PARTS} were left out.")
+        seen: set[str] = set()
+        for key, text in parts[:MOST_PARTS]:
+            if key in seen:
+                problems.append(f"The link's key {shown(key)} stands twice; {shown(text)} was left out.")
+            elif key == "v":
                 if text != str(VERSION):
                     problems.append(
-                        f"The link is of version {_shortened(text)}, this page reads version {VERSION}; what it does not know was left out."
+                        f"The link is of version {shown(text)}, this page reads version {VERSION}; what it does not know was left out."
                     )
             elif key in names:
                 try:
                     taken[names[key]] = self._value(names[key], text)
-                except (ValueError, yaml.YAMLError):
-                    problems.append(f"{key} = {_shortened(text)} in the link is not allowed: it should be {self.allowed(names[key])}.")
+                except ValueError:
+                    problems.append(f"{key} = {shown(text)} in the link is not allowed: it should be {self.allowed(names[key])}.")
             elif key not in _PAGE_KEYS and (key, text) != ("page", self.PAGE):
                 near = difflib.get_close_matches(key, names, n=1)
-                problems.append(f"The link's key {_shortened(key)} is unknown" + (f"; did you mean {near[0]!r}?" if near else "."))
+                problems.append(f"The link's key {shown(key)} is unknown" + (f"; did you mean {near[0]!r}?" if near else "."))
+            seen.add(key)
+        if len(problems) > MOST_PROBLEMS:
+            problems[MOST_PROBLEMS:] = [f"{len(problems) - MOST_PROBLEMS} more things in the link are wrong."]
         return taken, problems
 
     def allowed(self, name: str) -> str:
@@ -110,16 +123,11 @@ class LinkedState(param.Parameterized):
         """Read one value of a link, by the rules of YAML as for ``--set``."""
         if len(text) > LONGEST_VALUE or set(text) & _MORE_THAN_A_SCALAR:
             raise ValueError(text)
-        value = yaml.safe_load(text)
+        value = parse_yaml(text)
         if isinstance(value, bool) or (isinstance(value, float) and not isfinite(value)):  # which would pass for numbers
             raise ValueError(text)
         setattr(type(self)(), name, value)  # raises where the parameter does not take it
         return value
-
-
-def _shortened(text: str) -> str:
-    """A part of a link as a sentence quotes it."""
-    return repr(text if len(text) <= 100 else f"{text[:100]} …")
 
 
 def _text(value: Any) -> str:

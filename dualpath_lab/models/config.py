@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from dualpath_lab.scenario import ScenarioError
+from dualpath_lab.errors import ScenarioError, shown
+from dualpath_lab.small_file import read_small
 
 LARGEST_DIMENSION = 1_000_000
 _MOST_BYTES = 4_000_000
-_LONGEST_SHOWN = 80
 
 _INFERENCE_NAMES = {
     "dim": "hidden_size",
@@ -103,10 +104,9 @@ class Config:
     def refusal(self, key: str, reason: str) -> ScenarioError:
         """The error for a field's value."""
         inner = key in self._fields
-        value = repr(self._fields[key] if inner else self._outer.get(key))
-        shown = value if len(value) <= _LONGEST_SHOWN else value[: _LONGEST_SHOWN - 3] + "..."
+        value = shown(self._fields[key] if inner else self._outer.get(key))
         name = self._prefix + key if inner else key
-        return ScenarioError(f"Model config {str(self._path)!r}: {name} = {shown} is not supported, {reason}.")
+        return ScenarioError(f"Model config {str(self._path)!r}: {name} = {value} is not supported, {reason}.")
 
 
 def _says_nothing(value: Any) -> bool:
@@ -115,20 +115,12 @@ def _says_nothing(value: Any) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     name = str(path)
-    try:
-        if path.exists() and not path.is_file():
-            raise ScenarioError(f"Model config {name!r} cannot be read: it is not a file.")
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise ScenarioError(f"Model config {name!r} cannot be read: {error.strerror}.") from None
-    except ValueError as error:  # a null character in the name
-        raise ScenarioError(f"Model config {name!r} cannot be read: {error}.") from None
-    if len(content) > _MOST_BYTES:
-        raise ScenarioError(f"Model config {name!r} is too large: it should have at most {_MOST_BYTES:,} bytes.")
+    content = read_small(path, "Model config", _MOST_BYTES)
     try:
         fields = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise ScenarioError(f"Model config {name!r} is not JSON: it is nested too deeply.") from None
+    except ValueError as error:
         raise ScenarioError(f"Model config {name!r} is not JSON: {error}.") from None
     if not isinstance(fields, dict):
         raise ScenarioError(f"Model config {name!r} must hold a JSON object.")
@@ -138,7 +130,6 @@ def _read(path: Path) -> dict[str, Any]:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the field {twice[:_LONGEST_SHOWN]!r} stands twice")
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the field {shown(twice)} stands twice")
     return fields

@@ -9,6 +9,7 @@ relative errors finds them.
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass, field
 from itertools import islice
 from math import inf, isfinite
@@ -22,9 +23,11 @@ from dualpath_lab import calibration
 from dualpath_lab.hardware import Hardware, load_hardware
 from dualpath_lab.models import Model, load_model
 from dualpath_lab.scenario import Scenario, ScenarioError
+from dualpath_lab.small_file import read_small
 
 COLUMNS = ("prompt", "cached", "batch", "ttft_s", "tpot_s")
 MOST_ROWS = 100_000
+MOST_BYTES = 16_000_000
 RATES = ("attention_tflops", "linear_tflops", "hbm_gbytes_per_s", "layer_overhead_s", "storage_efficiency")
 """What is fitted; each but the overhead enters the times as one over it."""
 
@@ -80,16 +83,14 @@ def read_measurements(path: str | Path) -> list[Measurement]:
     ScenarioError
         If the file can't be read or a row makes no sense.
     """
+    content = read_small(Path(path), "Measurements file", MOST_BYTES)
     try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            header = tuple(name.strip() for name in reader.fieldnames or ())
-            reader.fieldnames = list(header)
-            if set(header) != set(COLUMNS):
-                raise ScenarioError(f"{path}: the columns are {', '.join(header) or 'missing'}; they should be {', '.join(COLUMNS)}.")
-            rows = [_measurement(str(path), reader.line_num, row) for row in islice(reader, MOST_ROWS + 1)]
-    except OSError as error:
-        raise ScenarioError(f"{path} can't be read: {error.strerror}.") from None
+        reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        header = tuple(name.strip() for name in reader.fieldnames or ())
+        reader.fieldnames = list(header)
+        if set(header) != set(COLUMNS):
+            raise ScenarioError(f"{path}: the columns are {', '.join(header) or 'missing'}; they should be {', '.join(COLUMNS)}.")
+        rows = [_measurement(str(path), reader.line_num, row) for row in islice(reader, MOST_ROWS + 1)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ScenarioError(f"{path} is not a CSV file: {error}.") from None
     if not 0 < len(rows) <= MOST_ROWS:

@@ -32,7 +32,7 @@ def load(source: str, trajectories: int = 2_000, rng: np.random.Generator | None
     """
     if source in DATASETS:
         return generate(source, trajectories, np.random.default_rng(0) if rng is None else rng)
-    if not _exists(source):
+    if not source or not _exists(source):
         near = difflib.get_close_matches(source.lower(), DATASETS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         raise ScenarioError(

@@ -14,6 +14,7 @@ from .cases import Case, every
 
 PAGE = Path(__file__).parents[2] / "docs" / "bad_input.md"
 LONGEST = 700
+LONGEST_GIVEN = 200
 INTRODUCTION = """# Bad input
 
 What is not allowed is answered with one sentence that names the field, the value and what is allowed. The command line prints it on
@@ -36,11 +37,15 @@ def answered(case: Case) -> str:
             os.chdir(before)
 
 
+def shorten(given: str) -> str:
+    return given if len(given) <= LONGEST_GIVEN else f"{given[:LONGEST_GIVEN]} …"
+
+
 def page() -> str:
     """The documentation page."""
     ways: dict[str, list[str]] = {}
     for case in every():
-        given = case.given.strip().replace("\n", " ⏎ ").replace("|", "\\|")
+        given = shorten(case.given.strip().replace("\n", " ⏎ ").replace("|", "\\|"))
         said = answered(case).replace("|", "\\|").replace("<", "&lt;")
         ways.setdefault(case.way, []).append(f"| {f'`{given}`' if given else 'nothing'} | {said} |")
     tables = [f"\n## {way}\n\n| given | answer |\n| --- | --- |\n" + "\n".join(rows) + "\n" for way, rows in ways.items()]

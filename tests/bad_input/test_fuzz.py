@@ -28,6 +28,7 @@ from dualpath_lab.dashboards.lane_state import LaneState
 from dualpath_lab.dashboards.linked import LinkedState
 from dualpath_lab.dashboards.paper import PaperState
 from dualpath_lab.dashboards.state import LabState
+from dualpath_lab.errors import LONGEST_SENTENCE
 from dualpath_lab.lane_scenario import LaneScenario
 from dualpath_lab.models import load_model
 from dualpath_lab.scenario import Scenario, ScenarioError, load_scenario
@@ -58,7 +59,7 @@ def taken_or_told(take: Callable[[], object]) -> None:
         sentence = str(error)
         assert sentence
         assert "\n" not in sentence
-        assert len(sentence) < 5_000
+        assert len(sentence) <= LONGEST_SENTENCE
 
 
 scalars = st.one_of(
@@ -82,14 +83,32 @@ def near(keys: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     return st.dictionaries(key, anything | st.dictionaries(key, anything, max_size=4), max_size=6)
 
 
+FRAGMENTS = [b"\n", b",", b'"', b"{", b"]", b"-1", b"nan", b"\xff", b"9" * 30, b"\x00"]
+TAGS = ["bool", "int", "float", "null", "str", "timestamp", "binary", "set", "omap", "pairs", "map", "seq", "python/name:os.system"]
+YAML_FRAGMENTS = [
+    b"&a ",
+    b"*a",
+    b"<<: *a",
+    b"? ",
+    b": ",
+    b"1:2:3.5",
+    b"0x1f",
+    b"0b2",
+    b"1_0",
+    b"2001-02-30",
+    b"---\n",
+    b"%YAML 9\n",
+    b"!x ",
+]
+YAML_FRAGMENTS += [f"!!{tag} ".encode() for tag in TAGS]
+
+
 def damage(data: st.DataObject, content: bytes) -> bytes:
     """Some bytes changed, cut, doubled or put in."""
     for _ in range(data.draw(st.integers(0, 4))):
         at = data.draw(st.integers(0, len(content)))
         size = data.draw(st.integers(0, 40))
-        new = data.draw(
-            st.binary(max_size=12) | st.sampled_from([b"\n", b",", b'"', b"{", b"]", b"-1", b"nan", b"\xff", b"9" * 30, b"\x00"])
-        )
+        new = data.draw(st.binary(max_size=12) | st.sampled_from(FRAGMENTS) | st.sampled_from(YAML_FRAGMENTS))
         change = data.draw(st.sampled_from(["put", "cut", "double", "end"]))
         if change == "put":
             content = content[:at] + new + content[at + len(new) * data.draw(st.integers(0, 1)) :]
@@ -130,7 +149,10 @@ def test_scenario_files(data: st.DataObject, values: dict[str, Any]) -> None:
 
 @fuzzed(150)
 @given(
-    texts=st.lists(st.tuples(st.sampled_from([*Scenario.keys(), "x", ""]), st.text(max_size=15)), max_size=3),
+    texts=st.lists(
+        st.tuples(st.sampled_from([*Scenario.keys(), "x", ""]), st.text(max_size=15) | st.sampled_from(YAML_FRAGMENTS).map(bytes.decode)),
+        max_size=3,
+    ),
     separator=st.sampled_from(["=", ":", "==", ""]),
 )
 def test_assignments(texts: list[tuple[str, str]], separator: str) -> None:

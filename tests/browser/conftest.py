@@ -22,7 +22,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_play
 expect.set_options(timeout=20_000)
 
 APP = Path(__file__).parents[2] / "dualpath_lab" / "dashboards" / "app.py"
-START_S = 60.0
+START_S = 120.0
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -66,7 +66,7 @@ def running_process(*command: str, ready: str, expected: str = "nothing") -> Ite
             yield process.pid
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
         log.seek(0)
         text = "".join(line for line in log if expected not in line)
     assert "Traceback" not in text, text
@@ -80,7 +80,9 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
             with urllib.request.urlopen(url, timeout=5) as answer:
                 assert answer.status == 200
                 return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
+        except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             assert process.poll() is None, "the server ended by itself"
             time.sleep(0.2)
     raise AssertionError(f"{url} does not answer within {START_S:.0f} s")
@@ -104,8 +106,9 @@ def lab() -> Iterator[str]:
 def plain() -> Iterator[str]:
     """Address of the app as plain ``panel serve`` serves it."""
     port = free_port()
-    url = f"http://localhost:{port}/app"
-    with running("-m", "panel", "serve", str(APP), "--port", str(port), url=url, ready=url) as address:
+    url = f"http://localhost:{port}"
+    ready = f"{url}/static/js/bokeh.min.js"
+    with running("-m", "panel", "serve", str(APP), "--port", str(port), url=f"{url}/app", ready=ready) as address:
         yield address
 
 

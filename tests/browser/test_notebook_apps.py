@@ -20,9 +20,8 @@ APPS = ("02_the_storage_wall", "04_virtual_lanes")
 def served() -> Iterator[str]:
     port = free_port()
     url = f"http://localhost:{port}"
-    with running(
-        "-m", "panel", "serve", *(str(NOTEBOOKS / f"{app}.ipynb") for app in APPS), "--port", str(port), url=url, ready=url
-    ) as address:
+    apps = (str(NOTEBOOKS / f"{app}.ipynb") for app in APPS)
+    with running("-m", "panel", "serve", *apps, "--port", str(port), url=url, ready=f"{url}/static/js/bokeh.min.js") as address:
         yield address
 
 

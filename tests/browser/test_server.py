@@ -45,7 +45,8 @@ class Served:
             with urllib.request.urlopen(f"{self.url}{path}", timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
+            with error:
+                return error.code, error.read().decode()
 
     def metrics(self) -> dict[str, float]:
         """Every sample, by its name and labels."""
@@ -66,6 +67,8 @@ class Served:
             except HTTPClientError as error:
                 return error.code
             connection.close()
+            while await connection.read_message() is not None:
+                pass
             return 101
 
         return int(in_thread(lambda: asyncio.run(connect())))

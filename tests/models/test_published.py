@@ -250,6 +250,6 @@ def test_hostile_files_are_refused_in_a_sentence(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(10 * 10**9)
     assert "at most 4,000,000 bytes" in refused(str(path))
-    assert "not a file" in refused("/dev/zero")
+    assert "at most 4,000,000 bytes" in refused("/dev/zero")
     assert "cannot be read" in refused(str(tmp_path))
     assert "cannot be read" in refused("a\0/b.json")

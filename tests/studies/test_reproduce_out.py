@@ -198,12 +198,12 @@ def test_a_real_interrupt_ends_all_processes_and_keeps_what_is_done(tmp_path: Pa
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
     lab = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
-    for _ in range(300):
+    for _ in range(1200):
         if (tmp_path / "jobs.jsonl").exists():
             break
         time.sleep(0.1)
     os.killpg(lab.pid, signal.SIGINT)
-    out, errors = lab.communicate(timeout=10)
+    out, errors = lab.communicate(timeout=60)
     assert (lab.returncode, out, errors) == (130, b"", b"Interrupted.\n")
     with pytest.raises(ProcessLookupError):
         os.killpg(lab.pid, 0)

@@ -74,7 +74,7 @@ def test_a_lost_worker_loses_nothing_and_a_lost_scheduler_keeps_what_is_done(clu
             cluster.workers[0].kill()
 
     swept = sweep(PLAN, scheduler=cluster.address, out=out, progress=lose_a_worker)
-    assert cluster.workers[0].wait(10) != 0
+    assert cluster.workers[0].wait(60) != 0
     assert told == list(range(13))
     serial = sweep(PLAN, processes=1).table()
     for table in (swept.table(), pd.read_parquet(out)):

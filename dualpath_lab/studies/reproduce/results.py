@@ -15,10 +15,12 @@ from pydantic import BaseModel, ValidationError
 
 import dualpath_lab
 from dualpath_lab.scenario import ScenarioError
+from dualpath_lab.small_file import read_small
 from dualpath_lab.studies.reproduce.jobs import Job, Kind, Outcome, Outcomes
 from dualpath_lab.studies.reproduce.report import as_markdown
 
 RESULTS = "results.json"
+_MOST_BYTES = 64_000_000
 
 
 class JobResult(BaseModel):
@@ -93,10 +95,9 @@ def read_results(path: Path) -> Results:
     ScenarioError
         If the file can't be read, or holds something else.
     """
+    content = read_small(path, "Results file", _MOST_BYTES)
     try:
-        return Results.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ScenarioError(f"{path} cannot be read: {error.strerror}.") from None
+        return Results.model_validate_json(content)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in problem["loc"]) or "the file"

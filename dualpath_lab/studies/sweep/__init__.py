@@ -77,6 +77,8 @@ def sweep(
         raise ScenarioError(f"processes = {processes} is not allowed: it should be at least 1, and left out where scheduler is given.")
     if resume and out is None:
         raise ScenarioError("resume = True is not allowed without out: only a file can hold earlier results.")
+    if out is not None and Path(out).is_dir():
+        raise ScenarioError(f"out = {str(out)!r} is not allowed: it should be a file, and it is a folder.")
     plan = source if isinstance(source, Plan) else make_plan(source)
     with StoredResults(plan, Path(out), resume) if out is not None else Results(plan) as results:
         missing = {key: plan.scenarios[key] for key in results.missing()}

@@ -14,8 +14,9 @@ from typing import Any
 
 import dualpath_lab
 from dualpath_lab.core.own_policy import source_of
+from dualpath_lab.errors import ScenarioError, shown
 from dualpath_lab.models import load_model
-from dualpath_lab.scenario import SYSTEMS, Scenario, ScenarioError
+from dualpath_lab.scenario import SYSTEMS, Scenario
 from dualpath_lab.settings import read_yaml
 from dualpath_lab.workload import load
 from dualpath_lab.workload.paper import DATASETS
@@ -23,6 +24,7 @@ from dualpath_lab.workload.paper import DATASETS
 MOST_SCENARIOS = 100_000
 """More than this many scenarios are refused."""
 
+_DEEPEST = 8
 _PARTS = ("base", "grid", "list")
 _Changes = dict[str, Any]
 
@@ -65,7 +67,7 @@ def make_plan(source: str | Path | Mapping[str, Any]) -> Plan:
         if part not in _PARTS:
             near = difflib.get_close_matches(str(part), [*_PARTS, *Scenario.keys()], n=1)
             hint = f"did you mean {near[0]!r}?" if near and near[0] in _PARTS else "scenario keys stand below base, grid or list."
-            raise ScenarioError(f"Unknown part {part!r} of a sweep; {hint}")
+            raise ScenarioError(f"Unknown part {shown(part)} of a sweep; {hint}")
     if ("grid" in values) == ("list" in values):
         raise ScenarioError(f"A sweep holds either grid or list, and this one holds {'both' if 'grid' in values else 'neither'}.")
     base = _changed(Scenario(), _flat(values.get("base") or {}, "base"), "base")
@@ -104,7 +106,7 @@ def _axes(grid: Any, base: Scenario) -> dict[str, list[Any]]:
         raise ScenarioError("grid is empty: name at least one scenario key and its values.")
     for key, choices in axes.items():
         if not isinstance(choices, list) or not choices:
-            raise ScenarioError(f"grid: {key} = {choices!r} is not allowed: it should be a list of at least one value.")
+            raise ScenarioError(f"grid: {key} = {shown(choices)} is not allowed: it should be a list of at least one value.")
     _bound(math.prod(len(choices) for choices in axes.values()))
     for key, choices in axes.items():
         for number, value in enumerate(choices):
@@ -115,13 +117,13 @@ def _axes(grid: Any, base: Scenario) -> dict[str, list[Any]]:
 def _grid(axes: Mapping[str, list[Any]], base: Scenario) -> Iterator[tuple[str, Scenario]]:
     for values in itertools.product(*axes.values()):
         point = dict(zip(axes, values, strict=True))
-        place = "grid at " + ", ".join(f"{key} = {value!r}" for key, value in point.items())
+        place = "grid at " + ", ".join(f"{key} = {shown(value)}" for key, value in point.items())
         yield place, _changed(base, point, place)
 
 
 def _points(entries: Any) -> list[_Changes]:
     if not isinstance(entries, list) or not entries:
-        raise ScenarioError(f"list = {entries!r} is not allowed: it should be a list of at least one mapping of scenario keys.")
+        raise ScenarioError(f"list = {shown(entries)} is not allowed: it should be a list of at least one mapping of scenario keys.")
     _bound(len(entries))
     return [_flat(entry, f"list[{number}]") for number, entry in enumerate(entries)]
 
@@ -133,8 +135,10 @@ def _bound(scenarios: int) -> None:
 
 def _flat(values: Any, place: str, above: str = "") -> _Changes:
     """Nested mappings as dotted keys."""
+    if above.count(".") > _DEEPEST:
+        raise ScenarioError(f"{place}: {above.rstrip('.')} is nested too deeply to be a scenario key.")
     if not isinstance(values, Mapping):
-        raise ScenarioError(f"{place} = {values!r} is not allowed: it should be a mapping of scenario keys.")
+        raise ScenarioError(f"{place} = {shown(values)} is not allowed: it should be a mapping of scenario keys.")
     flat: _Changes = {}
     for name, value in values.items():
         key = f"{above}{name}"
