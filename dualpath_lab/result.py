@@ -199,9 +199,14 @@ def _distribution(values: NDArray[Any]) -> dict[str, float | None]:
     return {"mean": float(values.mean())} | dict(zip(PERCENTILES, spread.tolist(), strict=True))
 
 
+def turns_for(percent: float) -> int:
+    """How many turns make a percentile steady: ``ENOUGH_BEYOND`` lie beyond it."""
+    return round(ENOUGH_BEYOND * 100 / (100 - percent))
+
+
 def _too_few(count: int, what: str) -> list[str]:
     """A sentence if some of the percentiles of so many turns or agents rest on too few of them."""
-    needed = {name: round(ENOUGH_BEYOND * 100 / (100 - percent)) for name, percent in PERCENTILES.items()}
+    needed = {name: turns_for(percent) for name, percent in PERCENTILES.items()}
     weak = [name for name, least in needed.items() if 0 < count < least]
     if not weak:
         return []

@@ -6,6 +6,7 @@ from html import escape
 
 from dualpath_lab.dashboards.frames import RECENT_BINS, Frame, SideFrame
 from dualpath_lab.picture.style import NOTHING, STRUCTURE, duration, percent, ratio, three_digits
+from dualpath_lab.result import turns_for
 
 STAR = '<span class="star" title="Look here first">★</span>'
 
@@ -33,13 +34,21 @@ def card(label: str, side: SideFrame, speedup: float | None = None) -> str:
         '<div class="figures">'
         + headline(STAR + "Throughput", throughput)
         + headline(STAR + "TTFT p50", duration(side.ttft_p50_s))
-        + headline("TTFT p99", duration(side.ttft_p99_s))
+        + headline("TTFT p99" + _few(side.recent_turns), duration(side.ttft_p99_s))
         + headline("Turns done", f"{side.turns:,}")
         + headline("Agents done", f"{side.agents_finished:,}<small> of {side.agents:,}</small>")
         + "</div>"
         f'<div class="quiet" style="margin-top:6px">{STAR}Busiest: <span class="bottleneck">{bottleneck}</span></div>'
         f'<div class="meter"><i style="width:{min(100 * side.bottleneck_utilization, 100):.0f}%"></i></div></div>'
     )
+
+
+def _few(turns: int) -> str:
+    """A word beside a p99 that rests on too few turns."""
+    least = turns_for(99)
+    if not 0 < turns < least:
+        return ""
+    return f' <small class="few" title="It rests on {turns:,} turns; {least:,} make a p99 steady.">few turns</small>'
 
 
 def clock(frame: Frame, asked: float, reached: float | None, past: bool = False) -> str:

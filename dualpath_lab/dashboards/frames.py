@@ -19,6 +19,8 @@ class SideFrame:
         Turns and agents done, and agents in all.
     turns_per_s, ttft_p50_s, ttft_p99_s : float
         Of the last ``RECENT_BINS``; of the whole run once it has ended. NaN where no turn finished.
+    recent_turns : int
+        Turns that these rest on.
     bottleneck, bottleneck_utilization : str, float
         What has been busiest lately, and how busy.
     jct_s : float or None
@@ -32,6 +34,7 @@ class SideFrame:
     turns_per_s: float
     ttft_p50_s: float
     ttft_p99_s: float
+    recent_turns: int
     bottleneck: str
     bottleneck_utilization: float
     jct_s: float | None

@@ -154,6 +154,7 @@ class Side:
             turns_per_s=len(recent) / (now - since_s) if now > since_s else np.nan,
             ttft_p50_s=float(p50),
             ttft_p99_s=float(p99),
+            recent_turns=len(recent),
             bottleneck=bottleneck,
             bottleneck_utilization=utilization,
             jct_s=self.result.values["jct_s"] if ended else None,

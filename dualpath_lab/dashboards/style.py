@@ -27,6 +27,7 @@ CSS = """
 .figures { display: grid; grid-template-columns: 1.45fr 1.1fr 1fr 1fr 1.2fr; gap: 4px 8px; font-variant-numeric: tabular-nums; }
 .figures .what { font-size: 11.5px; opacity: 0.75; white-space: nowrap; }
 .figures .value { font-size: 19px; font-weight: 500; white-space: nowrap; }
+.figures .what .few { font-size: 10.5px; border: 1px solid currentColor; border-radius: 6px; padding: 0 4px; margin-left: 3px; }
 .figures .value small { font-size: 12px; opacity: 0.75; font-weight: 400; }
 .figures.four { grid-template-columns: 1.1fr 1.25fr 1.25fr 1fr; }
 .shares { display: flex; height: 9px; border-radius: 3px; overflow: hidden; margin: 7px 0 3px; }
