@@ -57,7 +57,9 @@ class AnatomyViews:
         self.here = ColumnDataSource(data={name: [] for name in ("submitted", "ttft")})
         self.bars, self.carried, self.totals, self.forward = (ColumnDataSource() for _ in range(4))
         self.points.selected.on_change("indices", self._clicked)
-        self._tokens = [Span(dimension="height", line_color=STRUCTURE, line_dash=dash, line_width=1.5) for dash in ("solid", "dotted")]
+        self._tokens = [
+            Span(dimension="height", line_color=STRUCTURE, line_dash=dash, line_width=1.5, line_alpha=0.5) for dash in ("solid", "dotted")
+        ]
         self._quota = Span(dimension="width", location=1e3 * COMPUTE_QUOTA_S, line_color=STRUCTURE, line_dash="dashed", line_width=2)
         self._prefill = BoxAnnotation(fill_color=PREFILL, fill_alpha=0.1, line_color=None)
         self._headings = {name: _html() for name in ("everyone", "stages", "links", "forwards")}
