@@ -79,16 +79,16 @@ class Network(Timer):
         at_least_s : float
             The flow takes no less time than this.
         """
-        crossings = len(route.links)
-        if not crossings or not size_bytes:
-            call_later(self._env, at_least_s, done)
+        links, shares, size = route
+        if not size_bytes or not len(links):
+            call_later(self.env, at_least_s, done)
             return
         now = self._now()
-        idle = self._idle[(crossings - 1).bit_length()]
-        flow = idle.pop() if idle else self._new_flow(crossings)
+        idle = self._idle[size]
+        flow = idle.pop() if idle else self._new_flow(size)
         self._done[flow] = done
         top_rate = size_bytes / at_least_s if at_least_s > 0 else inf
-        self.set_at(fluid.start(flow, route.links, route.shares, float(size_bytes), top_rate, now, self._where))
+        self.set_at(fluid.start(flow, links, shares, float(size_bytes), top_rate, now, self._where))
 
     def set_model_rate(self, traffic: ModelTraffic, rate: float, capacity: float | None = None) -> None:
         """Change the high-priority rate on the links of ``traffic``, and their bandwidth if it is given; KV flows adapt."""
@@ -159,7 +159,7 @@ class Network(Timer):
 
     def _note_capacity(self, links: Sequence[Link], which: NDArray[np.int64], capacity: float) -> None:
         for link in links:
-            link.set_capacity(capacity, self._env.now)
+            link.set_capacity(capacity, self.env.now)
         self._arrays.links["capacity"][which] = capacity
 
     def _leave_room(self, which: NDArray[np.int64], model_rate: float) -> None:
@@ -168,15 +168,15 @@ class Network(Timer):
 
     def _now(self) -> float:
         """The time; the arrays are new ones if they had no bin for it."""
-        now = float(self._env.now)
+        now = float(self.env.now)
         if now >= self._booked_until_s:
             self._make_room(bins=int(now / BIN_S) + 1)
             self._booked_until_s = self._arrays.bins.shape[1] * BIN_S
         return now
 
-    def _new_flow(self, crossings: int) -> int:
-        """Number of a flow that may cross so many links, and as many more as the next power of two has."""
-        flow, first, size = len(self._done), self._crossings, (crossings - 1).bit_length()
+    def _new_flow(self, size: int) -> int:
+        """Number of a flow for routes of that size."""
+        flow, first = len(self._done), self._crossings
         self._crossings += 1 << size
         self._make_room(flows=flow + 1, crossings=self._crossings)
         self._arrays.flows[flow]["first"] = first
