@@ -40,6 +40,8 @@ class Turn:
     seen : tuple of int
         What the scheduler saw when it placed the turn: tokens of the prefill and of the decode engine, the turn's own included, then the
         read queues (tokens) of the prefill and of the decode node.
+    step_bytes : int
+        KV-cache that each of its decode steps reads.
     asked, admitted : bool
         Whether room in the decode node's buffer was asked for, and granted.
     prefilled : int
@@ -75,6 +77,7 @@ class Turn:
         "row",
         "second_token",
         "seen",
+        "step_bytes",
         "stored",
         "submitted",
         "tokens",
@@ -84,6 +87,7 @@ class Turn:
 
     pe: PrefillEngine
     de: DecodeEngine
+    step_bytes: int
 
     def __init__(self, agent: int, row: int, hit: int, computed: int, generate: int, kv_bytes_per_token: int) -> None:
         self.agent = agent
