@@ -91,9 +91,7 @@ FAULTS = (
     Fault("scheduler.py", "/ 2 / BLOCK_TOKENS)", "/ BLOCK_TOKENS)", "a split read is divided twice as unevenly"),
     # Prefill and decode
     Fault("batching.py", "while too_many - fits > 1:", "while too_many - fits > 2:", "the quota's search ends one step early"),
-    Fault(
-        "batching.py", "attention_flops(cached, middle) <= flops", "attention_flops(0, middle) <= flops", "the quota forgets the context"
-    ),
+    Fault("batching.py", "attention_flops(cached, tried)", "attention_flops(0, tried)", "the quota forgets the context"),
     Fault(
         "batching.py",
         "            spent += flops\n",
