@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import chain
 from math import lcm
 from typing import TypeVar
 
@@ -214,12 +213,16 @@ class Adaptive:
     def _choose(self, group: int, tokens: int, hbm_bytes: int, bound: float) -> int | None:
         """The engine of fewest sequences that has room and stays within the bound; else that of fewest tokens that has room."""
         engines, sequences, loads = self._decode_groups[group], self._sequences[group], self._tokens[group]
-        fewest = sequences.index(min(sequences))
-        if loads[fewest] + tokens <= bound and engines[fewest].free_hbm_bytes >= hbm_bytes:
-            return fewest
-        balanced = [place for place, load in enumerate(loads) if load + tokens <= bound]
-        in_order = chain(sorted(balanced, key=sequences.__getitem__), sorted(range(len(loads)), key=loads.__getitem__))
-        return next((place for place in in_order if engines[place].free_hbm_bytes >= hbm_bytes), None)
+        most = int(bound) - tokens
+        best = sequences.index(min(sequences))
+        if loads[best] > most:
+            balanced = [place for place, load in enumerate(loads) if load <= most]
+            best = min(balanced, key=sequences.__getitem__, default=-1)
+        if best >= 0 and engines[best].free_hbm_bytes >= hbm_bytes:
+            return best
+        roomy = [place for place, engine in enumerate(engines) if engine.free_hbm_bytes >= hbm_bytes]
+        balanced = [place for place in roomy if loads[place] <= most]
+        return min(balanced, key=sequences.__getitem__) if balanced else min(roomy, key=loads.__getitem__, default=None)
 
     def _balanced_tokens(self, group: int) -> float:
         """Z of phase 2: what an engine has when the longest head-run that fits the group's free HBM is spread evenly, and a little more."""
