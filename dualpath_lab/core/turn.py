@@ -27,6 +27,8 @@ class Turn:
     hit_bytes, prompt_bytes, hbm_bytes : int
         KV-cache of the hit tokens, of the whole prompt, and of prompt and answer together.
     pe, de : engines chosen by the scheduler
+    layers_bytes : int
+        KV-cache of the prompt that a layer-wise forward holds at a time.
     prefill_read : int
         Hit tokens that the prefill node reads from storage; the decode node reads the others.
     reads_left : int
@@ -62,6 +64,7 @@ class Turn:
         "hbm_bytes",
         "hit",
         "hit_bytes",
+        "layers_bytes",
         "number",
         "pe",
         "placed",
@@ -87,6 +90,7 @@ class Turn:
 
     pe: PrefillEngine
     de: DecodeEngine
+    layers_bytes: int
     step_bytes: int
 
     def __init__(self, agent: int, row: int, hit: int, computed: int, generate: int, kv_bytes_per_token: int) -> None:
