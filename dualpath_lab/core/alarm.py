@@ -7,20 +7,20 @@ from collections.abc import Callable
 from math import inf
 
 from simpy import Environment
-from simpy.events import Event, Timeout
+from simpy.events import NORMAL, Event
 
 
-class Timer(ABC):
+class Timer(Event, ABC):
     """Rings at the time last set.
 
     SimPy's events can't be withdrawn. So a timer that is put off keeps its event, and asks for the rest of the time when that comes; one
-    that is brought forward asks for an earlier event too, and whichever comes sees whether it is time.
+    that is brought forward asks for an earlier event too, and whichever comes sees whether it is time. All of them are the timer itself,
+    which costs less than a new one each time.
     """
 
-    __slots__ = ("_at", "_env", "_pending")
-
     def __init__(self, env: Environment) -> None:
-        self._env = env
+        super().__init__(env)
+        self._ok = True
         self._at = inf
         self._pending = [inf]
 
@@ -30,7 +30,7 @@ class Timer(ABC):
 
     def set(self, delay_s: float) -> None:
         """Ring once, ``delay_s`` from now; an earlier setting is forgotten. An infinite delay never rings."""
-        self.set_at(self._env.now + delay_s)
+        self.set_at(self.env.now + delay_s)
 
     def set_at(self, time_s: float) -> None:
         """Ring once, at a time that is not over; an earlier setting is forgotten. Infinity never rings."""
@@ -38,12 +38,16 @@ class Timer(ABC):
         pending = self._pending
         if time_s < pending[-1]:
             pending.append(time_s)
-            env = self._env
-            Timeout(env, max(time_s - env.now, 0.0)).callbacks.append(self._due)
+            self.callbacks = [self._due]
+            delay_s = time_s - self.env.now
+            self.env.schedule(self, NORMAL, delay_s if delay_s > 0 else 0.0)
 
     def _due(self, _: Event) -> None:
-        self._pending.pop()
-        if self._at > self._env.now:
+        pending = self._pending
+        pending.pop()
+        if pending[-1] < inf:
+            self.callbacks = [self._due]
+        if self._at > self.env.now:
             self.set_at(self._at)
         else:
             self._at = inf
@@ -52,8 +56,6 @@ class Timer(ABC):
 
 class Alarm(Timer):
     """Calls ``action`` when it rings."""
-
-    __slots__ = ("_action",)
 
     def __init__(self, env: Environment, action: Callable[[], None]) -> None:
         super().__init__(env)

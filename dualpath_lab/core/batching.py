@@ -59,29 +59,32 @@ class ComputeQuota:
         spent = 0.0
         for turn in ready:
             cached = turn.hit + turn.prefilled
-            tokens = turn.prompt - cached
-            flops = self._model.attention_flops(cached, tokens)
+            left = turn.prompt - cached
+            tokens, flops = left, self._model.attention_flops(cached, left)
             if spent + flops > self._quota_flops:
-                tokens = self._most_that_fit(cached, tokens, self._quota_flops - spent)
-                if tokens == 0 and chunks:
-                    break
-                tokens = max(tokens, 1)
-                flops = self._model.attention_flops(cached, tokens)
+                tokens, flops = self._most_that_fit(cached, tokens, flops, self._quota_flops - spent)
+                if tokens == 0:
+                    if chunks:
+                        break
+                    tokens, flops = 1, self._model.attention_flops(cached, 1)
             spent += flops
             chunks.append(Chunk(turn, cached, tokens))
-            if not chunks[-1].is_last:
+            if tokens < left:
                 break
         return chunks, spent
 
-    def _most_that_fit(self, cached: int, tokens: int, flops: float) -> int:
-        fits, too_many = 0, tokens
+    def _most_that_fit(self, cached: int, too_many: int, too_many_flops: float, quota_flops: float) -> tuple[int, float]:
+        """The most tokens whose attention keeps to the quota, and their FLOPs, which grow nearly evenly with them."""
+        fits, fits_flops = 0, 0.0
         while too_many - fits > 1:
-            middle = (fits + too_many) // 2
-            if self._model.attention_flops(cached, middle) <= flops:
-                fits = middle
+            share = (quota_flops - fits_flops) / (too_many_flops - fits_flops)
+            tried = min(max(fits + int(share * (too_many - fits)), fits) + 1, too_many - 1)
+            flops = self._model.attention_flops(cached, tried)
+            if flops <= quota_flops:
+                fits, fits_flops = tried, flops
             else:
-                too_many = middle
-        return fits
+                too_many, too_many_flops = tried, flops
+        return fits, fits_flops
 
 
 class TokenBudget:

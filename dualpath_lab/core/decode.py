@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
 from math import ceil, inf
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,11 @@ class DecodeGroup(EngineGroup):
     block or ends are alike, so they pass as one.
 
     Simplification: a sequence's KV-cache counts with half its answer all along.
+
+    Attributes
+    ----------
+    step_bytes : list of int
+        KV-cache that each engine reads in a step.
     """
 
     def __init__(
@@ -40,8 +46,8 @@ class DecodeGroup(EngineGroup):
     ) -> None:
         super().__init__(env, network, exchange, engines)
         self.engines = engines
-        for engine in engines:
-            engine.group = self
+        for place, engine in enumerate(engines):
+            engine.group, engine.place = self, place
         self.turn_ended: Callable[[Turn], None]
         self.loader: Loader
         self._model = model
@@ -49,7 +55,9 @@ class DecodeGroup(EngineGroup):
         self._alarm = Alarm(env, self._end_steps)
         self._joining: list[Turn] = []
         self._sequences = 0
+        self.step_bytes = [0] * len(engines)
         self._due: dict[int, list[tuple[Turn, int]]] = {}
+        self._due_steps: list[int] = []
         self._step = 0
         self._alike = 0
         self._since = 0.0
@@ -86,18 +94,21 @@ class DecodeGroup(EngineGroup):
         self._step += self._alike
         self._since = self._since + self._alike * self._step_s if self._sequences else self._env.now
         grown = self._due.pop(self._step, [])
+        if grown:
+            heappop(self._due_steps)
         for turn, tokens in grown:
             if tokens < turn.tokens:
                 self._grow(turn, tokens, BLOCK_TOKENS)
             else:
                 self._sequences -= 1
                 turn.de.decoding -= 1
-                turn.de.step_bytes -= self._step_bytes(turn)
+                self.step_bytes[turn.de.place] -= turn.step_bytes
         joined, self._joining = self._joining, []
         for turn in joined:
             self._sequences += 1
             turn.de.decoding += 1
-            turn.de.step_bytes += self._step_bytes(turn)
+            turn.step_bytes = self._model.decode_read_bytes(turn.prompt + turn.generate // 2)
+            self.step_bytes[turn.de.place] += turn.step_bytes
             tokens = turn.prompt + 1
             self._grow(turn, tokens, BLOCK_TOKENS - tokens % BLOCK_TOKENS)
             grown.append((turn, tokens))
@@ -112,10 +123,12 @@ class DecodeGroup(EngineGroup):
     def _grow(self, turn: Turn, tokens: int, more: int) -> None:
         """Note the step at whose end the turn, now of ``tokens``, has grown by ``more`` or come to its end."""
         more = min(more, turn.tokens - tokens)
-        self._due.setdefault(self._step + more, []).append((turn, tokens + more))
-
-    def _step_bytes(self, turn: Turn) -> int:
-        return self._model.decode_read_bytes(turn.prompt + turn.generate // 2)
+        step = self._step + more
+        due = self._due.get(step)
+        if due is None:
+            due = self._due[step] = []
+            heappush(self._due_steps, step)
+        due.append((turn, tokens + more))
 
     def _plan(self) -> None:
         if not self._sequences:
@@ -125,16 +138,14 @@ class DecodeGroup(EngineGroup):
             return
         tokens_each = self._sequences / len(self.engines)
         self._step_s = max(
-            self._empty_step_s
-            + max([engine.step_bytes for engine in self.engines]) / self._hbm_bytes_per_s
-            + self._sequences * self._sequence_s,
+            self._empty_step_s + max(self.step_bytes) / self._hbm_bytes_per_s + self._sequences * self._sequence_s,
             self._exchange.least_s(tokens_each),
         )
         tokens_per_s = tokens_each / self._step_s
         if abs(tokens_per_s - self._exchanged_for) > _TRAFFIC_STEP * self._exchanged_for:
             self._exchanged_for = tokens_per_s
             self._set_traffic(tokens_per_s)
-        self._alike = min(self._due) - self._step
+        self._alike = self._due_steps[0] - self._step
         self._alarm.set(max(self._since + self._alike * self._step_s - self._env.now, 0.0))
 
     def _end(self, turn: Turn) -> None:

@@ -28,6 +28,7 @@ class CopyQueue:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._waiting: deque[tuple[Route, int, float, Callable[[], None]]] = deque()
+        self._then: Callable[[], None]
         self._busy = False
 
     def submit(self, route: Route, size_bytes: int, submit_s: float, then: Callable[[], None]) -> None:
@@ -39,13 +40,13 @@ class CopyQueue:
     def _next(self) -> None:
         self._busy = bool(self._waiting)
         if self._busy:
-            route, size_bytes, submit_s, then = self._waiting.popleft()
+            route, size_bytes, submit_s, self._then = self._waiting.popleft()
+            self._network.start(route, size_bytes, self._done, submit_s)
 
-            def done() -> None:
-                self._next()
-                then()
-
-            self._network.start(route, size_bytes, done, submit_s)
+    def _done(self) -> None:
+        then = self._then
+        self._next()
+        then()
 
 
 class Engine:
@@ -101,14 +102,14 @@ class PrefillEngine(Engine):
 
 
 class DecodeEngine(Engine):
-    """A GPU that decodes; ``decoding`` sequences read ``step_bytes`` of KV-cache in each step."""
+    """A GPU that decodes ``decoding`` sequences; it has a ``place`` in its group."""
 
     group: DecodeGroup
+    place: int
 
     def __init__(self, index: int, node: Node, gpu: int, kv_hbm_bytes: int, fetch_group: int, network: Network) -> None:
         super().__init__(index, node, gpu, kv_hbm_bytes, fetch_group, network)
         self.decoding = 0
-        self.step_bytes = 0
 
 
 @dataclass(frozen=True)

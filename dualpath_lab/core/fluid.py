@@ -1,18 +1,18 @@
 """What happens to the flows of a network, compiled: one starts, the next one ends, links get another capacity.
 
-A flow that starts on links with room to spare, or ends without having held anyone back, touches nobody else. Each function takes the
-fields of :class:`flows.Arrays` last, one by one: that is the quickest way in from Python.
+A flow that starts on links with room to spare, or ends without having held anyone back, touches nobody else. Each function takes
+:func:`addresses.addresses` of the network's arrays last.
 """
 
 from __future__ import annotations
 
 from math import inf
-from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dualpath_lab.core.addresses import arrays_at
 from dualpath_lab.core.compiled import compiled
 from dualpath_lab.core.fairness import book, join, join_all, join_held_back, set_end, set_rate, share_out
 from dualpath_lab.core.flows import FULL, Arrays
@@ -20,10 +20,16 @@ from dualpath_lab.core.flows import FULL, Arrays
 
 @compiled
 def start(
-    flow: int, route: NDArray[np.int64], shares: NDArray[np.float64], size_bytes: float, top_rate: float, now: float, *arrays: NDArray[Any]
+    flow: int,
+    route: NDArray[np.int64],
+    shares: NDArray[np.float64],
+    size_bytes: float,
+    top_rate: float,
+    now: float,
+    where: NDArray[np.int64],
 ) -> float:
     """Let a flow move; returns when the next flow of all ends, s."""
-    net = Arrays(*arrays)
+    net = arrays_at(where)
     new, links = net.flows[flow], net.links
     new.left, new.since, new.top_rate = size_bytes, now, top_rate
     new.rate, new.bottleneck, new.length = 0.0, -1, len(route)
@@ -51,9 +57,9 @@ def start(
 
 
 @compiled
-def finish_next(now: float, *arrays: NDArray[Any]) -> tuple[int, float]:
+def finish_next(now: float, where: NDArray[np.int64]) -> tuple[int, float]:
     """End the flow that is due first; returns its number and when the next one ends, s."""
-    net = Arrays(*arrays)
+    net = arrays_at(where)
     flow = _first_to_end(net)
     gone = net.flows[flow]
     book(net, flow, gone.left, now)
@@ -73,9 +79,9 @@ def finish_next(now: float, *arrays: NDArray[Any]) -> tuple[int, float]:
 
 
 @compiled
-def leave_room(which: NDArray[np.int64], model_rate: float, now: float, *arrays: NDArray[Any]) -> float:
+def leave_room(which: NDArray[np.int64], model_rate: float, now: float, where: NDArray[np.int64]) -> float:
     """Give links another rate of model traffic; returns when the next flow of all ends, s."""
-    net = Arrays(*arrays)
+    net = arrays_at(where)
     count = 0
     for number in which:
         link = net.links[number]
@@ -86,9 +92,9 @@ def leave_room(which: NDArray[np.int64], model_rate: float, now: float, *arrays:
 
 
 @compiled
-def under_way(times_s: NDArray[np.float64], *arrays: NDArray[Any]) -> NDArray[np.float64]:
+def under_way(times_s: NDArray[np.float64], where: NDArray[np.int64]) -> NDArray[np.float64]:
     """Bytes that flows on the move have carried over every link up to some times and that are not booked yet; (links, times)."""
-    net = Arrays(*arrays)
+    net = arrays_at(where)
     moved = np.zeros((len(net.links), len(times_s)))
     for flow in net.flows:
         if flow.rate > 0:

@@ -92,10 +92,13 @@ class Route(NamedTuple):
         Their numbers.
     shares : float64 array, shape (links,)
         How many of the flow's streams cross each.
+    size : int
+        Binary logarithm of the number of links, rounded up.
     """
 
     links: NDArray[np.int64]
     shares: NDArray[np.float64]
+    size: int
 
 
 class Moving(NamedTuple):
@@ -121,9 +124,14 @@ def numbers(links: Iterable[Link]) -> NDArray[np.int64]:
     return np.array([link.number for link in links], np.int64)
 
 
+def over(links: list[int], shares: list[float]) -> Route:
+    """The route over links of some numbers, each crossed by its share of the streams."""
+    return Route(np.array(links, np.int64), np.array(shares, np.float64), (len(links) - 1).bit_length())
+
+
 def crossing(streams: Mapping[Link, float]) -> Route:
     """The route of so many streams over each link."""
-    return Route(numbers(streams), np.array(list(streams.values()), np.float64))
+    return over([link.number for link in streams], list(streams.values()))
 
 
 def route(links: Iterable[Link]) -> Route:

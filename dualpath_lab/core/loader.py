@@ -92,8 +92,8 @@ class Loader:
         """
         room_bytes = engine.hbm.free_bytes
         for turn in engine.ready:
-            if self._admit(turn):
-                room_bytes -= self._layers_bytes(turn)
+            if turn.admitted or self._admit(turn):
+                room_bytes -= turn.layers_bytes
                 if room_bytes < 0:
                     return
                 yield turn
@@ -105,7 +105,7 @@ class Loader:
         chunk_bytes = 0
         for turn, cached, tokens in chunks:
             pe, de = turn.pe.ports, turn.de.ports
-            turn.pe.hbm.hold(self._layers_bytes(turn))
+            turn.pe.hbm.hold(turn.layers_bytes)
             loaded = stored = 0
             if cached == turn.hit:
                 loaded, stored = turn.hit, turn.prefill_read
@@ -122,7 +122,7 @@ class Loader:
         """Leave HBM; hit tokens have left the prefill node's buffer after a turn's first forward."""
         for chunk in chunks:
             turn = chunk.turn
-            turn.pe.hbm.give_back(self._layers_bytes(turn))
+            turn.pe.hbm.give_back(turn.layers_bytes)
             if chunk.is_first and turn.prefill_read:
                 turn.pe.node.buffer.give_back(turn.prefill_read * self._kv_bytes)
 
@@ -165,10 +165,6 @@ class Loader:
             turn.asked = True
         return turn.admitted
 
-    def _layers_bytes(self, turn: Turn) -> int:
-        """KV-cache of the turn's prompt that a layer-wise forward holds at a time."""
-        return min(turn.prompt_bytes * calibration.LAYERS_IN_HBM // self._layers, turn.prompt_bytes)
-
     def _submit_s(self, tokens: int) -> float:
         """Time to submit the copies of so many tokens."""
         return -(-tokens // BLOCK_TOKENS) * self._block_submit_s
@@ -180,6 +176,7 @@ class Loader:
 
     def _ready(self, turn: Turn) -> None:
         turn.read = self._env.now
+        turn.layers_bytes = min(turn.prompt_bytes * calibration.LAYERS_IN_HBM // self._layers, turn.prompt_bytes)
         turn.pe.enqueue(turn)
 
     def _decode(self, turn: Turn) -> None:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from simpy import Environment
 
 from dualpath_lab.core import fluid
+from dualpath_lab.core.addresses import addresses
 from dualpath_lab.core.alarm import Timer, call_later
 from dualpath_lab.core.flows import no_flows, with_room
 from dualpath_lab.core.links import Link, ModelTraffic, Moving, Route, numbers, route
@@ -47,6 +48,7 @@ class Network(Timer):
         super().__init__(env)
         self.links: list[Link] = []
         self._arrays = no_flows()
+        self._where = addresses(self._arrays)
         self._booked_until_s = 0.0
         self._crossings = 0
         self._done: list[Callable[[], None] | None] = []
@@ -57,7 +59,7 @@ class Network(Timer):
         """A new link; see :class:`Link`."""
         link = Link(len(self.links), name, kind, role, direction, capacity)
         self.links.append(link)
-        self._arrays = with_room(self._arrays, links=len(self.links))
+        self._make_room(links=len(self.links))
         row = self._arrays.links[link.number]
         row["capacity"] = row["kv_capacity"] = capacity
         row["first"] = row["last"] = -1
@@ -77,16 +79,16 @@ class Network(Timer):
         at_least_s : float
             The flow takes no less time than this.
         """
-        crossings = len(route.links)
-        if not crossings or not size_bytes:
-            call_later(self._env, at_least_s, done)
+        links, shares, size = route
+        if not size_bytes or not len(links):
+            call_later(self.env, at_least_s, done)
             return
         now = self._now()
-        idle = self._idle[(crossings - 1).bit_length()]
-        flow = idle.pop() if idle else self._new_flow(crossings)
+        idle = self._idle[size]
+        flow = idle.pop() if idle else self._new_flow(size)
         self._done[flow] = done
         top_rate = size_bytes / at_least_s if at_least_s > 0 else inf
-        self.set_at(fluid.start(flow, route.links, route.shares, float(size_bytes), top_rate, now, *self._arrays))
+        self.set_at(fluid.start(flow, links, shares, float(size_bytes), top_rate, now, self._where))
 
     def set_model_rate(self, traffic: ModelTraffic, rate: float, capacity: float | None = None) -> None:
         """Change the high-priority rate on the links of ``traffic``, and their bandwidth if it is given; KV flows adapt."""
@@ -148,7 +150,7 @@ class Network(Timer):
     def ring(self) -> None:
         """The last byte of a flow has arrived."""
         now = self._now()
-        flow, ends_at = fluid.finish_next(now, *self._arrays)
+        flow, ends_at = fluid.finish_next(now, self._where)
         done, self._done[flow] = self._done[flow], None
         self._idle[self._size[flow]].append(flow)
         self.set_at(ends_at)
@@ -157,33 +159,38 @@ class Network(Timer):
 
     def _note_capacity(self, links: Sequence[Link], which: NDArray[np.int64], capacity: float) -> None:
         for link in links:
-            link.set_capacity(capacity, self._env.now)
+            link.set_capacity(capacity, self.env.now)
         self._arrays.links["capacity"][which] = capacity
 
     def _leave_room(self, which: NDArray[np.int64], model_rate: float) -> None:
         now = self._now()
-        self.set_at(fluid.leave_room(which, float(model_rate), now, *self._arrays))
+        self.set_at(fluid.leave_room(which, float(model_rate), now, self._where))
 
     def _now(self) -> float:
         """The time; the arrays are new ones if they had no bin for it."""
-        now = float(self._env.now)
+        now = float(self.env.now)
         if now >= self._booked_until_s:
-            self._arrays = with_room(self._arrays, bins=int(now / BIN_S) + 1)
+            self._make_room(bins=int(now / BIN_S) + 1)
             self._booked_until_s = self._arrays.bins.shape[1] * BIN_S
         return now
 
-    def _new_flow(self, crossings: int) -> int:
-        """Number of a flow that may cross so many links, and as many more as the next power of two has."""
-        flow, first, size = len(self._done), self._crossings, (crossings - 1).bit_length()
+    def _new_flow(self, size: int) -> int:
+        """Number of a flow for routes of that size."""
+        flow, first = len(self._done), self._crossings
         self._crossings += 1 << size
-        self._arrays = with_room(self._arrays, flows=flow + 1, crossings=self._crossings)
+        self._make_room(flows=flow + 1, crossings=self._crossings)
         self._arrays.flows[flow]["first"] = first
         self._done.append(None)
         self._size.append(size)
         return flow
 
+    def _make_room(self, **need: int) -> None:
+        """For so many links, flows, crossings or bins."""
+        self._arrays = with_room(self._arrays, **need)
+        self._where = addresses(self._arrays)
+
     def _under_way(self, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        moved: NDArray[np.float64] = fluid.under_way(times_s, *self._arrays)
+        moved: NDArray[np.float64] = fluid.under_way(times_s, self._where)
         return moved[: len(self.links)]
 
 

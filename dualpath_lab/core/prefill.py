@@ -91,7 +91,7 @@ class PrefillGroup(EngineGroup):
         chunks: list[Chunk] = []
         attention_flops = []
         for engine in self.engines:
-            packed, flops = self._batching.pack(self.loader.candidates(engine))
+            packed, flops = self._batching.pack(self.loader.candidates(engine)) if engine.ready else ([], 0.0)
             for chunk in packed:
                 chunk.turn.prefilled += chunk.tokens
                 if chunk.is_last:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from struct import Struct
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 BIN_S = 1.0
 """Width of a bin of every :class:`Series`."""
-_MOST_ROWS = 1000
+_MOST_BYTES = 100_000
 """Rows of a log that wait to be sorted into its columns."""
 
 
@@ -67,16 +68,17 @@ class _Log:
     def __init__(self) -> None:
         self._columns: dict[str, array[Any]] = {name: array("q") for name in self.WHOLE}
         self._columns |= {name: array("d") for name in self.TIMES}
-        self._rows: list[tuple[float, ...]] = []
+        self._row = Struct(f"{len(self.WHOLE)}q{len(self.TIMES)}d")
+        self._rows = bytearray()
         self._length = 0
 
     def __len__(self) -> int:
         return self._length
 
-    def _append(self, row: tuple[float, ...]) -> None:
+    def _append(self, *row: float) -> None:
         self._length += 1
-        self._rows.append(row)
-        if len(self._rows) >= _MOST_ROWS:
+        self._rows += self._row.pack(*row)
+        if len(self._rows) >= _MOST_BYTES:
             self._sort_in()
 
     @property
@@ -92,9 +94,10 @@ class _Log:
 
     def _sort_in(self) -> None:
         if self._rows:
-            for column, values in zip(self._columns.values(), zip(*self._rows, strict=True), strict=True):
-                column.extend(values)
-            self._rows.clear()
+            rows = np.frombuffer(self._rows, [(name, column.typecode) for name, column in self._columns.items()])
+            for name, column in self._columns.items():
+                column.frombytes(rows[name].tobytes())
+            self._rows = bytearray()
 
 
 class ForwardLog(_Log):
@@ -109,7 +112,7 @@ class ForwardLog(_Log):
 
     def add(self, start_s: float, end_s: float, attention_s: float, tokens: int, requests: int) -> None:
         """Append a forward that has ended."""
-        self._append((tokens, requests, start_s, end_s, attention_s))
+        self._append(tokens, requests, start_s, end_s, attention_s)
 
 
 class TurnLog(_Log):
@@ -126,12 +129,10 @@ class TurnLog(_Log):
     def add(self, turn: Turn) -> None:
         """Append a finished turn."""
         self._append(
-            (
-                *(turn.agent, turn.row, turn.hit, turn.computed, turn.generate, turn.pe.index, turn.de.index, turn.prefill_read),
-                *turn.seen,
-                *(turn.submitted, turn.placed, turn.read, turn.prefill_started, turn.prefill_ended),
-                *(turn.first_token, turn.second_token, turn.finished),
-            )
+            *(turn.agent, turn.row, turn.hit, turn.computed, turn.generate, turn.pe.index, turn.de.index, turn.prefill_read),
+            *turn.seen,
+            *(turn.submitted, turn.placed, turn.read, turn.prefill_started, turn.prefill_ended),
+            *(turn.first_token, turn.second_token, turn.finished),
         )
 
     def columns(self, first: int = 0) -> dict[str, NDArray[np.int64] | NDArray[np.float64]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from math import lcm
-from operator import attrgetter
 from typing import TypeVar
 
 from dualpath_lab.core.dispatch import Dispatch, Placement
@@ -119,8 +118,10 @@ class Adaptive:
         self._private: list[deque[TurnView]] = [deque() for _ in self._decode_groups]
         self._group_tokens = [0] * len(self._decode_groups)
         self._prefill_tokens = [[engine.tokens for engine in engines] for engines in self._prefill_groups]
+        self._place = {engine: place for engines in self._decode_groups for place, engine in enumerate(engines)}
         self._sequences = [[engine.sequences for engine in engines] for engines in self._decode_groups]
-        self._placed_tokens = [sum(engine.tokens for engine in engines) for engines in self._decode_groups]
+        self._tokens = [[engine.tokens for engine in engines] for engines in self._decode_groups]
+        self._placed_tokens = [sum(tokens) for tokens in self._tokens]
         self._free_bytes = [sum(engine.free_hbm_bytes for engine in engines) for engines in self._decode_groups]
 
     def submit(self, turn: TurnView) -> None:
@@ -157,8 +158,9 @@ class Adaptive:
         engine, tokens = turn.decode_engine, turn.tokens
         if engine is None:
             return
-        group = engine.group
-        self._sequences[group][engine.index - self._decode_groups[group][0].index] -= 1
+        group, place = engine.group, self._place[engine]
+        self._sequences[group][place] -= 1
+        self._tokens[group][place] -= tokens
         self._group_tokens[group] -= tokens
         self._placed_tokens[group] -= tokens
         self._free_bytes[group] += turn.hbm_bytes
@@ -190,24 +192,37 @@ class Adaptive:
         return min(tokens) <= self._beta
 
     def _assign_decode(self, group: int) -> None:
-        queue, engines = self._private[group], self._decode_groups[group]
+        queue = self._private[group]
         if not queue:
             return
-        bound, sequences, first = self._balanced_tokens(group), self._sequences[group], engines[0].index
+        bound, sequences, loads = self._balanced_tokens(group), self._sequences[group], self._tokens[group]
         while queue:
             turn = queue[0]
             tokens, hbm_bytes = turn.tokens, turn.hbm_bytes
-            fewest = engines[sequences.index(min(sequences))]
-            fits = fewest.free_hbm_bytes >= hbm_bytes and fewest.tokens + tokens <= bound
-            engine = fewest if fits else _choose(engines, tokens, hbm_bytes, bound)
-            if engine is None:
+            place = self._choose(group, tokens, hbm_bytes, bound)
+            if place is None:
                 return
             queue.popleft()
-            self._dispatch.decode(turn, engine)
-            sequences[engine.index - first] += 1
+            self._dispatch.decode(turn, self._decode_groups[group][place])
+            sequences[place] += 1
+            loads[place] += tokens
             self._placed_tokens[group] += tokens
             self._free_bytes[group] -= hbm_bytes
             self._read_if_assigned(turn)
+
+    def _choose(self, group: int, tokens: int, hbm_bytes: int, bound: float) -> int | None:
+        """The engine of fewest sequences that has room and stays within the bound; else that of fewest tokens that has room."""
+        engines, sequences, loads = self._decode_groups[group], self._sequences[group], self._tokens[group]
+        most = int(bound) - tokens
+        best = sequences.index(min(sequences))
+        if loads[best] > most:
+            balanced = [place for place, load in enumerate(loads) if load <= most]
+            best = min(balanced, key=sequences.__getitem__, default=-1)
+        if best >= 0 and engines[best].free_hbm_bytes >= hbm_bytes:
+            return best
+        roomy = [place for place, engine in enumerate(engines) if engine.free_hbm_bytes >= hbm_bytes]
+        balanced = [place for place in roomy if loads[place] <= most]
+        return min(balanced, key=sequences.__getitem__) if balanced else min(roomy, key=loads.__getitem__, default=None)
 
     def _balanced_tokens(self, group: int) -> float:
         """Z of phase 2: what an engine has when the longest head-run that fits the group's free HBM is spread evenly, and a little more."""
@@ -224,17 +239,6 @@ class Adaptive:
         prefill, decode = turn.prefill_engine, turn.decode_engine
         if prefill is not None and decode is not None:
             self._dispatch.read(turn, self._choose_side(turn, prefill, decode))
-
-
-def _choose(engines: Sequence[DecodeEngineView], tokens: int, hbm_bytes: int, bound: float) -> DecodeEngineView | None:
-    """The engine of fewest sequences that has room and stays within the bound; else that of fewest tokens that has room."""
-    roomy = [engine for engine in engines if engine.free_hbm_bytes >= hbm_bytes]
-    balanced = [engine for engine in roomy if engine.tokens + tokens <= bound]
-    return min(balanced, key=_sequences) if balanced else min(roomy, key=_tokens, default=None)
-
-
-_tokens = attrgetter("tokens")
-_sequences = attrgetter("sequences")
 
 
 def _across_nodes(engines: Sequence[Kind], gpus_per_node: int) -> list[Kind]:

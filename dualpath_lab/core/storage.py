@@ -6,8 +6,9 @@ A cached prefix is a number of blocks of one trajectory, never a list; the stora
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from dualpath_lab.core import paths
 from dualpath_lab.core.links import Route, crossing, route
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from dualpath_lab.core.links import Link
     from dualpath_lab.core.network import Network
     from dualpath_lab.core.turn import Turn
+
+
+class _Read(NamedTuple):
+    """The KV-cache of so many tokens, room in the buffer for it, and what comes then."""
+
+    tokens: int
+    read_bytes: int
+    buffer_bytes: int
+    then: Callable[[], None]
 
 
 class ReadQueue:
@@ -36,7 +46,8 @@ class ReadQueue:
     def __init__(self, node: Node, network: Network) -> None:
         self._node = node
         self._network = network
-        self._waiting: deque[tuple[int, int, int, Callable[[], None]]] = deque()
+        self._waiting: deque[_Read] = deque()
+        self._reading: _Read
         self._route: Route = route(paths.read(node.ports[0]))
         self._busy = False
         self.tokens = 0
@@ -45,7 +56,7 @@ class ReadQueue:
     def read(self, tokens: int, read_bytes: int, buffer_bytes: int, then: Callable[[], None]) -> None:
         """Read the KV-cache of ``tokens`` into the node's buffer, once it has room for ``buffer_bytes`` more, and call ``then``."""
         self.tokens += tokens
-        self._waiting.append((tokens, read_bytes, buffer_bytes, then))
+        self._waiting.append(_Read(tokens, read_bytes, buffer_bytes, then))
         if not self._busy:
             self._next()
 
@@ -53,16 +64,19 @@ class ReadQueue:
         self._busy = bool(self._waiting)
         if not self._busy:
             return
-        tokens, read_bytes, buffer_bytes, then = self._waiting.popleft()
+        self._reading = self._waiting.popleft()
+        self._node.buffer.take(self._reading.buffer_bytes, self._start)
 
-        def done() -> None:
-            self.tokens -= tokens
-            self._next()
-            then()
-            if self.ended:
-                self.ended()
+    def _start(self) -> None:
+        self._network.start(self._route, self._reading.read_bytes, self._done)
 
-        self._node.buffer.take(buffer_bytes, lambda: self._network.start(self._route, read_bytes, done))
+    def _done(self) -> None:
+        read = self._reading
+        self.tokens -= read.tokens
+        self._next()
+        read.then()
+        if self.ended:
+            self.ended()
 
 
 class WriteQueue:
@@ -85,6 +99,7 @@ class WriteQueue:
         self._block_submit_s = block_submit_s
         self._waiting: list[Turn] = []
         self._blocks: dict[DecodeEngine, int] = defaultdict(int)
+        self._route = lru_cache(_write_route)
         self._busy = False
 
     def write(self, full: list[tuple[Turn, int]]) -> None:
@@ -102,10 +117,6 @@ class WriteQueue:
             return
         writing, self._waiting = self._waiting, []
         blocks, self._blocks = self._blocks, defaultdict(int)
-        streams: dict[Link, float] = defaultdict(float)
-        for engine, number in blocks.items():
-            for link in engine.write_back:
-                streams[link] += number
 
         def written() -> None:
             self._next()
@@ -114,4 +125,14 @@ class WriteQueue:
                 if turn.when_stored and not turn.writes:
                     turn.when_stored()
 
-        self._network.start(crossing(streams), self._block_bytes, written, max(blocks.values()) * self._block_submit_s)
+        route = self._route(tuple(blocks.items()))
+        self._network.start(route, self._block_bytes, written, max(blocks.values()) * self._block_submit_s)
+
+
+def _write_route(blocks: Iterable[tuple[DecodeEngine, int]]) -> Route:
+    """Of so many blocks of each engine."""
+    streams: dict[Link, float] = defaultdict(float)
+    for engine, number in blocks:
+        for link in engine.write_back:
+            streams[link] += number
+    return crossing(streams)

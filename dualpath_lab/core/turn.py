@@ -27,6 +27,8 @@ class Turn:
     hit_bytes, prompt_bytes, hbm_bytes : int
         KV-cache of the hit tokens, of the whole prompt, and of prompt and answer together.
     pe, de : engines chosen by the scheduler
+    layers_bytes : int
+        KV-cache of the prompt that a layer-wise forward holds at a time.
     prefill_read : int
         Hit tokens that the prefill node reads from storage; the decode node reads the others.
     reads_left : int
@@ -40,6 +42,8 @@ class Turn:
     seen : tuple of int
         What the scheduler saw when it placed the turn: tokens of the prefill and of the decode engine, the turn's own included, then the
         read queues (tokens) of the prefill and of the decode node.
+    step_bytes : int
+        KV-cache that each of its decode steps reads.
     asked, admitted : bool
         Whether room in the decode node's buffer was asked for, and granted.
     prefilled : int
@@ -60,6 +64,7 @@ class Turn:
         "hbm_bytes",
         "hit",
         "hit_bytes",
+        "layers_bytes",
         "number",
         "pe",
         "placed",
@@ -75,6 +80,7 @@ class Turn:
         "row",
         "second_token",
         "seen",
+        "step_bytes",
         "stored",
         "submitted",
         "tokens",
@@ -84,6 +90,8 @@ class Turn:
 
     pe: PrefillEngine
     de: DecodeEngine
+    layers_bytes: int
+    step_bytes: int
 
     def __init__(self, agent: int, row: int, hit: int, computed: int, generate: int, kv_bytes_per_token: int) -> None:
         self.agent = agent

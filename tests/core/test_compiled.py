@@ -42,7 +42,7 @@ def test_code_is_kept_until_any_of_its_sources_changes(tmp_path: Path, monkeypat
 def test_every_compiled_module_counts() -> None:
     """Law of the list itself: whatever a compiled module imports from the package belongs to it, or its code would go stale."""
     here = Path(compiled.__file__).parent
-    for name in ("fluid.py", "fairness.py"):
+    for name in ("fluid.py", "fairness.py", "addresses.py"):
         imported = [line.split()[1] for line in (here / name).read_text().splitlines() if line.startswith("from dualpath_lab")]
         files = {f"{module.rpartition('.')[2]}.py" for module in imported}
         assert files <= {*compiled._SOURCES, "compiled.py"}, name

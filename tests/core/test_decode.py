@@ -92,7 +92,7 @@ def test_an_answer_of_one_token_is_over_with_the_prefill(generate: int) -> None:
     bench.join(0, 2.0, prompt=1000, generate=generate)
     assert bench.run() == {0: 2.0}
     assert bench.group.traffic.rate == 0
-    assert bench.engines[0].decoding == bench.engines[0].step_bytes == 0
+    assert bench.engines[0].decoding == bench.group.step_bytes[0] == 0
 
 
 def test_two_sequences_of_one_engine_slow_each_other() -> None:
@@ -129,7 +129,7 @@ def test_a_sequence_joins_between_two_steps(join_at: float, first_common: int) -
     first_end_s = second_end_s + (99 - first_common - 49) * first_s
     assert bench.run() == {1: pytest.approx(second_end_s), 0: pytest.approx(first_end_s)}
     assert bench.turns[1].second_token == pytest.approx(begin_s + both_s)
-    assert bench.engines[0].decoding == bench.engines[0].step_bytes == 0
+    assert bench.engines[0].decoding == bench.group.step_bytes[0] == 0
 
 
 def test_blocks_of_a_step_are_handed_on_together() -> None:

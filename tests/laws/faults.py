@@ -55,7 +55,7 @@ FAULTS = (
         "split_loader.py", "            if not turn.reads_left:\n", "            if True:\n", "a split read is over when its first half is"
     ),
     # Storage and memory
-    Fault("storage.py", "            self.tokens -= tokens\n", "", "a read queue only ever grows"),
+    Fault("storage.py", "        self.tokens -= read.tokens\n", "", "a read queue only ever grows"),
     Fault("storage.py", "self.tokens += tokens", "self.tokens += buffer_bytes", "a read queue counts bytes for tokens"),
     Fault(
         "storage.py",
@@ -91,9 +91,7 @@ FAULTS = (
     Fault("scheduler.py", "/ 2 / BLOCK_TOKENS)", "/ BLOCK_TOKENS)", "a split read is divided twice as unevenly"),
     # Prefill and decode
     Fault("batching.py", "while too_many - fits > 1:", "while too_many - fits > 2:", "the quota's search ends one step early"),
-    Fault(
-        "batching.py", "attention_flops(cached, middle) <= flops", "attention_flops(0, middle) <= flops", "the quota forgets the context"
-    ),
+    Fault("batching.py", "attention_flops(cached, tried)", "attention_flops(0, tried)", "the quota forgets the context"),
     Fault(
         "batching.py",
         "            spent += flops\n",
@@ -115,18 +113,23 @@ FAULTS = (
     ),
     Fault(
         "decode.py",
-        "max([engine.step_bytes for engine in self.engines])",
-        "min([engine.step_bytes for engine in self.engines])",
+        "max(self.step_bytes)",
+        "min(self.step_bytes)",
         "a step waits for its quickest GPU",
     ),
     Fault(
         "decode.py",
-        "self._alike = min(self._due) - self._step",
+        "self._alike = self._due_steps[0] - self._step",
         "self._alike = max(self._due) - self._step",
         "steps that differ pass as one",
     ),
     Fault("decode.py", "tokens = turn.prompt + 1", "tokens = turn.prompt", "one token too many is decoded"),
-    Fault("decode.py", "                turn.de.step_bytes -= self._step_bytes(turn)\n", "", "those who have ended are read in every step"),
+    Fault(
+        "decode.py",
+        "                self.step_bytes[turn.de.place] -= turn.step_bytes\n",
+        "",
+        "those who have ended are read in every step",
+    ),
     # The network
     Fault("fairness.py", "level = max(link.room, 0.0) / link.weight", "level = max(link.room, 0.0)", "everyone gets the whole link"),
     Fault("fairness.py", "this.left -= moved", "this.left -= 0.99 * moved", "bytes are carried twice"),

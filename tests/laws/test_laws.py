@@ -269,7 +269,8 @@ def test_law_6_memories_are_never_exceeded_and_end_empty(branching_trace: Traces
         assert memory.peak_bytes <= memory.capacity_bytes
         assert memory.used_bytes == 0
     assert [(engine.sequences, engine.tokens) for engine in engines] == [(0, 0)] * len(engines)
-    assert all(engine.decoding == engine.step_bytes == 0 for engine in cluster.decode_engines)
+    assert not any(engine.decoding for engine in cluster.decode_engines)
+    assert not any(any(group.step_bytes) for group in cluster.decode_groups)
     assert all(node.reads.tokens == 0 for node in cluster.nodes)
     assert simulation.dispatch.waiting == 0
     if simulation.scenario.system != "oracle":
