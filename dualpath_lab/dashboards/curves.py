@@ -1,23 +1,39 @@
-"""The live curves: tables of rows, streamed; a figure for each step that a request goes through."""
+"""The live curves: tables of rows, streamed, and the figures that draw them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import pi
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from math import isnan, pi
+from typing import Any
 
 import numpy as np
 import panel as pn
 from bokeh.events import DoubleTap
-from bokeh.models import BasicTicker, ColumnDataSource, CrosshairTool, CustomJS, HoverTool, Range1d
+from bokeh.models import (
+    AllLabels,
+    BasicTicker,
+    CDSView,
+    Column,
+    ColumnDataSource,
+    CrosshairTool,
+    CustomJS,
+    HoverTool,
+    InlineStyleSheet,
+    LinearScale,
+    Range1d,
+)
 from bokeh.models.annotations import LabelSet, Span
+from bokeh.models.glyphs import Line as LineGlyph
+from bokeh.models.glyphs import VSpan
+from bokeh.models.renderers import GlyphRenderer
+from bokeh.models.widgets import Div
 from bokeh.plotting import figure
 
 from dualpath_lab.dashboards.headings import titled
+from dualpath_lab.dashboards.plots import PLOTS, Plot
 from dualpath_lab.dashboards.race import Race
 from dualpath_lab.dashboards.style import CSS
-from dualpath_lab.picture.style import DASHES, DECODE, KV, MODEL, PREFILL, STRUCTURE, step_above
-from dualpath_lab.scenario import Slo
+from dualpath_lab.picture.style import DASHES, STRUCTURE, step_above
 
 MOST_ROWS = 240
 """Rows of the table; where a run has more bins, rows take in twice as many each."""
@@ -26,71 +42,6 @@ PARTS = 3
 """Tables that the figures share, each in its turn: a browser can't draw all figures anew in every frame."""
 SHORTEST_S = 60.0
 """What the time axis shows at least."""
-
-
-class Line(NamedTuple):
-    """One curve of the race, drawn for both sides."""
-
-    curve: str
-    label: str
-    colour: str
-
-
-class Plot(NamedTuple):
-    """One figure: what it shows, in which unit, and what a value of the race is times ``scale``."""
-
-    title: str
-    unit: str
-    lines: tuple[Line, ...]
-    scale: float = 1.0
-    look_here: bool = False
-    top: float | None = None
-    limit: tuple[str, float] | None = None
-
-
-SLO = Slo()
-PLOTS = (
-    Plot("Scheduler queue", "turns waiting", (Line("scheduler_queue", "to be placed", STRUCTURE),)),
-    Plot(
-        "Read queue",
-        "thousand tokens",
-        (Line("prefill_read_tokens", "prefill", PREFILL), Line("decode_read_tokens", "decode", DECODE)),
-        scale=1e-3,
-    ),
-    Plot(
-        "Storage NICs (SNIC)",
-        "utilisation (%)",
-        (Line("prefill_snic", "prefill", PREFILL), Line("decode_snic", "decode", DECODE)),
-        scale=100,
-        look_here=True,
-        top=100,
-    ),
-    Plot("DRAM", "utilisation (%)", (Line("prefill_dram", "prefill", PREFILL), Line("decode_dram", "decode", DECODE)), scale=100, top=100),
-    Plot(
-        "Compute NICs (CNIC), prefill",
-        "utilisation (%)",
-        (Line("prefill_cnic_kv", "KV", KV), Line("prefill_cnic_model", "model", MODEL)),
-        scale=100,
-        top=100,
-    ),
-    Plot("Prefill queue", "turns waiting", (Line("prefill_queue", "to be computed", PREFILL),)),
-    Plot(
-        "Compute NICs (CNIC), decode",
-        "utilisation (%)",
-        (Line("decode_cnic_kv", "KV", KV), Line("decode_cnic_model", "model", MODEL)),
-        scale=100,
-        top=100,
-    ),
-    Plot(
-        "First and second token",
-        "latency (s)",
-        (Line("ttft", "TTFT", PREFILL), Line("ttst", "TTST", STRUCTURE)),
-        look_here=True,
-        limit=("TTFT SLO", SLO.ttft_s),
-    ),
-    Plot("Time per output token", "latency (ms)", (Line("tpot", "TPOT", DECODE),), scale=1000, limit=("TPOT SLO", 1000 * SLO.tpot_s)),
-)
-"""In the order in which a request flows; a compute NIC counts with its busier direction."""
 
 
 class Curves:
@@ -115,19 +66,18 @@ class Curves:
         self._stride = 1
         self._end_s = SHORTEST_S
         self._time_range = Range1d(start=0, end=SHORTEST_S, reset_start=0, reset_end=SHORTEST_S)
-        self._crosshair = Span(dimension="height", line_color=STRUCTURE, line_width=1)
-        self.figures = [self._figure(plot, self.sources[place % PARTS]) for place, plot in enumerate(PLOTS)]
-        panels = [
-            pn.Column(
-                pn.pane.HTML(_heading(plot), sizing_mode="stretch_width", margin=0, stylesheets=[CSS]),
-                pn.pane.Bokeh(figure, sizing_mode="stretch_width", margin=0),
-                margin=0,
+        self._shared = _Shared(self._time_range, self.changes, self._cursor)
+        views = [CDSView() for _ in self.sources]
+        self.figures = [self._figure(plot, self.sources[place % PARTS], views[place % PARTS]) for place, plot in enumerate(PLOTS)]
+        panels: list[Any] = [
+            Column(
+                children=[Div(text=_heading(plot), disable_math=True, stylesheets=[self._shared.text], **_FILLED), figure],
                 height=PLOT_HEIGHT + 24,
-                sizing_mode="stretch_width",
+                **_FILLED,
             )
             for plot, figure in zip(PLOTS, self.figures, strict=True)
         ]
-        self.root = pn.Column(*panels, sizing_mode="stretch_width", margin=0, stylesheets=[_GRID])
+        self.root = pn.pane.Bokeh(Column(children=panels, stylesheets=[_GRID], **_FILLED), sizing_mode="stretch_width", margin=0)
 
     def update(self, race: Race, part: int | None = None) -> None:
         """Stream the rows that are new, to one of the sources or to all."""
@@ -139,11 +89,15 @@ class Curves:
                 rows = _rows(race, each, len(self.sources[each].data["t"]), self._stride)
                 if rows["t"]:
                     self.sources[each].stream(rows)
-        self._stretch(race.time_s)
+                    self._raise_tops(each, rows)
+        if race.time_s > self._end_s:
+            self._set_end(step_above(race.time_s))
+            self._show_changes()
 
     def _show_all(self, race: Race) -> None:
         for part, source in enumerate(self.sources):
-            source.data = _rows(race, part, 0, self._stride)
+            source.data = rows = _rows(race, part, 0, self._stride)
+            self._raise_tops(part, rows)
 
     def mark(self, race: Race) -> None:
         """Show when what changed."""
@@ -166,22 +120,19 @@ class Curves:
     def restart(self, race: Race) -> None:
         """Show another race from its beginning."""
         self._stride = 1
-        self._show_all(race)
-        self.point_at(None)
-        self._set_end(SHORTEST_S)
-        self.mark(race)
         for plot, plotted in zip(PLOTS, self.figures, strict=True):
             plotted.y_range.end = _least_top(plot)
-        self._stretch(race.time_s)
+        self._show_all(race)
+        self.point_at(None)
+        self._set_end(max(SHORTEST_S, step_above(race.time_s)))
+        self.mark(race)
 
-    def _stretch(self, time_s: float) -> None:
-        if time_s > self._end_s:
-            self._set_end(step_above(time_s))
-            self._show_changes()
-        for place, (plot, plotted) in enumerate(zip(PLOTS, self.figures, strict=True)):
+    def _raise_tops(self, part: int, rows: Mapping[str, Sequence[float]]) -> None:
+        """Have the figures of a table show all of its new rows."""
+        for plot, plotted in zip(PLOTS[part::PARTS], self.figures[part::PARTS], strict=True):
             if plot.top is None:
-                data = self.sources[place % PARTS].data
-                highest = max(_highest(data[f"{side}_{line.curve}"]) for side in DASHES for line in plot.lines)
+                values = (value for line in plot.lines for side in DASHES for value in rows[f"{side}_{line.curve}"])
+                highest = max((value for value in values if not isnan(value)), default=0.0)
                 if highest > plotted.y_range.end:
                     plotted.y_range.end = step_above(highest)
 
@@ -192,7 +143,9 @@ class Curves:
             shown.end = end_s
         shown.reset_end = self._end_s = end_s
 
-    def _figure(self, plot: Plot, source: ColumnDataSource) -> Any:
+    def _figure(self, plot: Plot, source: ColumnDataSource, view: CDSView) -> Any:
+        """As few models as will do: a page takes as long to open as it has models."""
+        shared = self._shared
         plotted = figure(
             height=PLOT_HEIGHT,
             sizing_mode="stretch_width",
@@ -200,44 +153,66 @@ class Curves:
             y_range=Range1d(start=0, end=_least_top(plot)),
             x_axis_label="simulated time (s)",
             y_axis_label=plot.unit,
+            title=None,
             tools="xbox_zoom",
             toolbar_location=None,
             output_backend="canvas",
             min_border_left=64,
             min_border_right=12,
             min_border_top=8,
+            background_fill_alpha=0,
+            border_fill_alpha=0,
+            outline_line_color=None,
         )
+        plotted.update(x_scale=shared.scale, y_scale=shared.scale)
+        for axis in (*plotted.xaxis, *plotted.yaxis):
+            axis.update(ticker=shared.ticker, major_label_policy=shared.every_label)
         drawn = [
-            plotted.line(
-                "t",
-                f"{side}_{line.curve}",
-                source=source,
-                color=line.colour,
-                line_width=1.8,
-                line_dash=dash,
-                name=f"{side}_{line.curve}",
+            GlyphRenderer(
+                data_source=source,
+                glyph=LineGlyph(x="t", y=name, line_color=line.colour, line_width=1.8, line_dash=dash),
+                view=view,
+                name=name,
             )
             for line in plot.lines
             for side, dash in DASHES.items()
+            if (name := f"{side}_{line.curve}")
         ]
+        plotted.renderers = [*drawn, *shared.marks]
+        plotted.add_layout(shared.words)
         if plot.limit:
             plotted.add_layout(Span(location=plot.limit[1], dimension="width", line_color=STRUCTURE, line_width=1.2, line_dash="dotted"))
-        plotted.vspan(x="t", source=self.changes, line_color=STRUCTURE, line_width=1.5, line_dash="dashdot", name="change")
-        plotted.vspan(x="t", source=self._cursor, line_color=STRUCTURE, line_width=3, line_alpha=0.8, name="cursor")
-        plotted.add_layout(LabelSet(source=self.changes, **_CHANGE_WORDS))
         tips = [(f"{side.upper()} {line.label}", f"@{side}_{line.curve}{{0,0.[00]}}") for line in plot.lines for side in DASHES]
         plotted.add_tools(
-            CrosshairTool(overlay=self._crosshair),
+            CrosshairTool(overlay=shared.crosshair),
             HoverTool(renderers=[drawn[0]], tooltips=[("t", "@t{0,0.[0]} s"), *tips], mode="vline", line_policy="nearest"),
         )
-        plotted.js_on_event(DoubleTap, CustomJS(args={"shown": self._time_range}, code=_SHOW_ALL))
-        for axis in (plotted.xaxis, plotted.yaxis):
-            axis.ticker = BasicTicker(desired_num_ticks=5)
-        plotted.background_fill_alpha = plotted.border_fill_alpha = 0
-        plotted.outline_line_color = None
+        plotted.js_on_event(DoubleTap, shared.show_all)
         return plotted
 
 
+class _Shared:
+    """What all figures have in common."""
+
+    def __init__(self, time_range: Range1d, changes: ColumnDataSource, cursor: ColumnDataSource) -> None:
+        self.text = InlineStyleSheet(css=CSS)
+        self.scale = LinearScale()
+        self.ticker = BasicTicker(desired_num_ticks=5)
+        self.every_label = AllLabels()
+        self.crosshair = Span(dimension="height", line_color=STRUCTURE, line_width=1)
+        self.show_all = CustomJS(args={"shown": time_range}, code=_SHOW_ALL)
+        self.words = LabelSet(source=changes, **_CHANGE_WORDS)
+        looks = (
+            ("change", changes, {"line_width": 1.5, "line_dash": "dashdot"}),
+            ("cursor", cursor, {"line_width": 3, "line_alpha": 0.8}),
+        )
+        self.marks = [
+            GlyphRenderer(data_source=source, glyph=VSpan(x="t", line_color=STRUCTURE, **look), view=CDSView(), name=name)
+            for name, source, look in looks
+        ]
+
+
+_FILLED: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0}
 _ROOM_FOR_WORDS = 0.05
 """What words along a line need, as a share of the time axis."""
 _CHANGE_WORDS: dict[str, Any] = {
@@ -261,30 +236,28 @@ _GRID = """
 """
 
 
-def _columns(part: int) -> Iterator[str]:
-    yield "t"
-    yield from (f"{side}_{line.curve}" for plot in PLOTS[part::PARTS] for line in plot.lines for side in DASHES)
+def _scales(part: int) -> dict[str, float]:
+    """Curves of a table, and what each is times there."""
+    return {line.curve: plot.scale for plot in PLOTS[part::PARTS] for line in plot.lines}
+
+
+def _columns(part: int) -> list[str]:
+    return ["t", *(f"{side}_{curve}" for curve in _scales(part) for side in DASHES)]
 
 
 def _rows(race: Race, part: int, first: int, stride: int) -> dict[str, Any]:
-    rows: dict[str, Any] = race.rows(first, stride)
-    for plot in PLOTS[part::PARTS]:
-        for line in plot.lines:
-            for side in DASHES:
-                rows[f"{side}_{line.curve}"] *= plot.scale
-    return {name: rows[name].tolist() for name in _columns(part)}  # arrays would be sent one by one
+    scales = _scales(part)
+    rows = race.rows(first, stride, scales)
+    for curve, scale in scales.items():
+        for side in DASHES:
+            rows[f"{side}_{curve}"] *= scale
+    return {name: values.tolist() for name, values in rows.items()}  # arrays would be sent one by one
 
 
 def _least_top(plot: Plot) -> float:
     if plot.top is not None:
         return 1.05 * plot.top
     return step_above(1.2 * plot.limit[1]) if plot.limit else 10.0
-
-
-def _highest(values: Any) -> float:
-    known = np.asarray(values, dtype=float)
-    known = known[~np.isnan(known)]
-    return float(known.max()) if len(known) else 0.0
 
 
 def _heading(plot: Plot) -> str:

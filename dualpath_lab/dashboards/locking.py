@@ -7,7 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import panel as pn
+from bokeh.core.serialization import Ref, Serializer
 from bokeh.document.events import DocumentPatchedEvent
+from bokeh.document.models import DocumentModelManager
+from bokeh.model import Model
+from bokeh.protocol.messages.patch_doc import patch_doc
 
 
 @contextmanager
@@ -40,8 +44,30 @@ def _send(document: Any) -> None:
     session = document.session_context.session if document.session_context else None
     if patches and session:
         for connection in session._subscribed_connections:
-            message = connection.protocol.create("PATCH-DOC", patches)
-            session._pending_writes.append(connection._socket.send_message(message))
+            session._pending_writes.append(connection._socket.send_message(_message(document, patches)))
+
+
+def _message(document: Any, patches: list[DocumentPatchedEvent]) -> patch_doc:
+    """As Bokeh makes it, which lists all models of the document each time."""
+    serializer = _Serializer(document.models)
+    message = patch_doc(patch_doc.create_header(), {}, {"events": serializer.encode(patches)})
+    document.models.flush_synced(lambda model: not serializer.has_ref(model))
+    message.add_buffers(*serializer.buffers)
+    return message
+
+
+class _Serializer(Serializer):
+    """Looks models up that a browser has already, when it comes upon them."""
+
+    def __init__(self, models: DocumentModelManager) -> None:
+        super().__init__()
+        self._models = models
+
+    def get_ref(self, obj: Any) -> Ref | None:
+        """How to refer to something; None if it has to be sent."""
+        if isinstance(obj, Model) and obj.id in self._models and obj not in self._models._new_models:
+            return obj.ref
+        return super().get_ref(obj)
 
 
 def in_turn(action: Callable[[Any], object]) -> Callable[[Any], None]:

@@ -17,6 +17,7 @@ from dualpath_lab.dashboards.keyboard import Keyboard
 from dualpath_lab.dashboards.live_export import race_plots, race_table, race_words
 from dualpath_lab.dashboards.locking import in_turn, together
 from dualpath_lab.dashboards.player import FRAME_S, Player
+from dualpath_lab.dashboards.putting import put_html
 from dualpath_lab.dashboards.race import Race
 from dualpath_lab.dashboards.shell import PAIR
 from dualpath_lab.dashboards.sidebar import Sidebar
@@ -225,11 +226,11 @@ class LivePage(Visit):
         race = self.player.race
         assert race is not None  # shown only once there is one
         frame = race.frame(self._at_bin)
-        self._cards[0].object = cards.card("A", frame.a)
-        self._cards[1].object = cards.card("B", frame.b, frame.speedup)
+        put_html(self._cards[0], cards.card("A", frame.a))
+        put_html(self._cards[1], cards.card("B", frame.b, frame.speedup))
         self._show_pictures()
         reached = self.player.speed_reached if self.player.playing else None
-        self.transport.clock.object = cards.clock(frame, self.state.speed, reached, self._at_bin is not None)
+        put_html(self.transport.clock, cards.clock(frame, self.state.speed, reached, self._at_bin is not None))
         self.transport.show_time(race.bins, self._at_bin)
 
     def _show_pictures(self, sides: Sequence[int] = (0, 1)) -> None:

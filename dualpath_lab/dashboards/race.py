@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import chain
 from time import perf_counter
@@ -243,18 +243,18 @@ class Race:
                 side.simulation.change(values)
         self.changes.append((self.time_s, words))
 
-    def rows(self, first: int, stride: int = 1) -> dict[str, Floats]:
-        """All curves of both sides, ``stride`` bins to a row, from row ``first`` to the last that is over.
+    def rows(self, first: int, stride: int = 1, curves: Iterable[str] = CURVES) -> dict[str, Floats]:
+        """Curves of both sides, ``stride`` bins to a row, from row ``first`` to the last that is over.
 
         Returns
         -------
         dict of float64 array, shape (rows,)
-            ``t``, the middle of each row in s, and ``a_<curve>``, ``b_<curve>`` for each of ``CURVES``; NaN where a side has ended.
+            ``t``, the middle of each row in s, and ``a_<curve>``, ``b_<curve>`` for each of ``curves``; NaN where a side has ended.
         """
         last = max(self.bins // stride, first)
         rows: dict[str, Floats] = {"t": (np.arange(first, last, dtype=np.float64) + 0.5) * stride * BIN_S}
         for label, side in (("a", self.a), ("b", self.b)):
-            for name in CURVES:
+            for name in curves:
                 rows[f"{label}_{name}"] = _mean_of_known(side.curve(name, first * stride, last * stride).reshape(-1, stride))
         return rows
 

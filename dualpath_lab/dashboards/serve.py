@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import signal
 import socket
@@ -9,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import panel as pn
+from bokeh.settings import settings
+from panel.io import document
 
 from dualpath_lab.core.network import warm_up
 from dualpath_lab.dashboards import jobs, sessions
@@ -26,6 +29,8 @@ from dualpath_lab.scenario import ScenarioError
 SESSION_CHECK_MS = 1000
 UNUSED_SESSION_MS = 6_000
 """A closed page is gone after this; with the library's longer default, pages opened in a row can stay dead."""
+GARBAGE_S = 10
+"""From the last page that closes to the search for what it leaves in memory, which holds up all the others for longer than a frame."""
 EVERY_ADDRESS = ("0.0.0.0", "::", "")
 MOST_MESSAGE_BYTES = 2 * MOST_BYTES
 """What a browser may send at once: an upload, and the words around it."""
@@ -81,6 +86,8 @@ def serve(
     runs = jobs.shared()
     runs.processes, runs.most_waiting = processes or runs.processes, most_waiting
     warm_up()
+    settings.perform_document_validation = False  # it looks through every page that opens for mistakes in how it was put together
+    document.GC_DEBOUNCE = GARBAGE_S
     try:
         port = port or free_port(address)
         everywhere = address in EVERY_ADDRESS
@@ -109,6 +116,8 @@ def serve(
     watch_the_door(server._tornado, Door(pace, set(origins) if everywhere else None))
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     server.start()
+    gc.collect()
+    gc.freeze()  # what stays for good need not be looked through again
     server.io_loop.start()  # the library ends it at Ctrl-C
     runs.close()
     raise KeyboardInterrupt

@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 
 from dualpath_lab.dashboards.keyboard import keys_html
 from dualpath_lab.dashboards.locking import in_turn
+from dualpath_lab.dashboards.putting import put_value
 from dualpath_lab.dashboards.state import SPEEDS, LabState
 from dualpath_lab.dashboards.style import CSS
 
@@ -41,6 +42,7 @@ class Transport:
             size="small",
             width=112,
             margin=(4, 8),
+            align="center",
         )
         self.history = pmui.IntSlider(
             label="History (s): drag back",
@@ -53,9 +55,10 @@ class Transport:
             min_width=220,
             styles={"flex": "1 1 220px"},
             margin=(4, 18, 4, 12),
+            align="center",
         )
-        self.clock = pn.pane.HTML("", margin=(10, 6), stylesheets=[CSS])
-        notice.param.update(margin=(4, 6), min_width=260, styles={"flex": "1 1 260px"}, sizing_mode=None)
+        self.clock = pn.pane.HTML("", margin=(10, 6), align="center", stylesheets=[CSS])
+        notice.param.update(margin=(4, 6), min_width=260, styles={"flex": "1 1 260px"}, align="center", sizing_mode=None)
         self._keys = pmui.Dialog(
             pn.pane.HTML(keys_html(), sizing_mode="stretch_width", stylesheets=[CSS]),
             title="Keys",
@@ -70,8 +73,8 @@ class Transport:
         state.param.watch(lambda event: self.speed.param.update(value=event.new), "speed")
         buttons = (self.play, self.step, self.reset, self.speed, self.share, help_button, self.clock)
         self.root = pn.Column(
-            pn.FlexBox(*buttons, align_items="center", sizing_mode="stretch_width", margin=0),
-            pn.FlexBox(self.history, self.live, notice, align_items="center", sizing_mode="stretch_width", margin=0, min_height=62),
+            pn.Column(*buttons, sizing_mode="stretch_width", margin=0, stylesheets=[_WRAPPED]),
+            pn.Column(self.history, self.live, notice, sizing_mode="stretch_width", margin=0, min_height=62, stylesheets=[_WRAPPED]),
             self._keys,
             sizing_mode="stretch_width",
             margin=0,
@@ -90,7 +93,8 @@ class Transport:
 
     def show_time(self, bins: int, at_bin: int | None) -> None:
         """Where the slider ends, and where it stands: at its end unless the past is shown."""
-        self.history.param.update(end=max(bins, 1), value=bins if at_bin is None else at_bin)
+        put_value(self.history, "end", max(bins, 1))
+        put_value(self.history, "value", bins if at_bin is None else at_bin)
         self.live.variant = "outlined" if at_bin is None else "contained"
 
     def toggle_keys(self) -> None:
@@ -98,5 +102,9 @@ class Transport:
         self._keys.open = not self._keys.open
 
 
+_WRAPPED = ":host { flex-flow: row wrap !important; }"
+"""Style of a column whose parts stand beside each other; a row would be as wide as all of them."""
+
+
 def _button(label: str, icon: str, width: int, variant: str = "outlined") -> Any:
-    return pmui.Button(label=label, icon=icon, size="small", margin=4, width=width, variant=variant)
+    return pmui.Button(label=label, icon=icon, size="small", margin=4, width=width, variant=variant, align="center")

@@ -287,13 +287,15 @@ export function mount(el, label) {
   return { show, stop }
 }
 
-// A widget's model has its values behind `get` and tells of each by an event of its own; a component's has them as they are.
+// A widget's model has its values behind `get` and tells of each by an event of its own; a component's has them as they are, but for the
+// frame, which is JSON.
 function render({ model, el }) {
   const widget = typeof model.get === "function"
   const value = name => (widget ? model.get(name) : model[name])
   el.classList.add("dualpath-cluster")
   const picture = mount(el, value("label"))
-  const show = () => picture.show(value("frame"), value("playing"))
+  const frame = () => (widget ? value("frame") : JSON.parse(value("frame") || "{}"))
+  const show = () => picture.show(frame(), value("playing"))
   model.on(widget ? "change:frame change:playing" : ["frame", "playing"], show)
   if (!widget) model.on("remove", picture.stop)
   show()

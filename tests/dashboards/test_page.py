@@ -11,9 +11,10 @@ import numpy as np
 import param
 import pytest
 
-from dualpath_lab.dashboards.curves import MOST_ROWS, PARTS, PLOTS, Curves
+from dualpath_lab.dashboards.curves import MOST_ROWS, PARTS, Curves
 from dualpath_lab.dashboards.keyboard import KEYS, keys_html
 from dualpath_lab.dashboards.page import LivePage
+from dualpath_lab.dashboards.plots import PLOTS
 from dualpath_lab.dashboards.race import CURVES, Race
 from dualpath_lab.dashboards.sidebar import effect
 from dualpath_lab.dashboards.state import LIVE, SETTINGS, LabState

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
@@ -177,4 +178,4 @@ def test_the_view_takes_a_frame_and_its_words() -> None:
     view = ClusterView(label="A")
     frame = cluster_frame(running("basic"))
     view.draw(frame)
-    assert view.frame == {**frame, "words": words(frame, "A")}
+    assert json.loads(view.frame) == {**frame, "words": words(frame, "A")}

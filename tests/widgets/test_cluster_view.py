@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -44,7 +45,7 @@ def test_it_shows_what_the_web_page_shows() -> None:
         simulation.advance(1.0)
         view.step(1.0)
         page.draw(cluster_frame(simulation))
-        assert view.frame == page.frame
+        assert view.frame == json.loads(page.frame)
         assert view.time_s == view.frame["time_s"] == second
     assert view.frame["path_two"] > 0
 
