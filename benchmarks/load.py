@@ -24,7 +24,7 @@ from visitor import Visitor, cpu_s, memory_mb, server
 ASKED_UPDATES_S = 4.0
 ASKED_LEFT = 0.10
 EACH_STARTS_S = 0.5
-FORGOTTEN_S = 20.0
+FORGOTTEN_S = 40.0
 
 
 async def drag(url: str, random: Random) -> None:

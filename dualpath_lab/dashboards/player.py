@@ -13,7 +13,7 @@ FRAME_S = 1 / 20
 """Time between two frames."""
 BUDGET_S = 0.028
 """Wall time of a frame that simulating may take, all pages of the process that are looked at together."""
-LEAST_BUDGET_S = 0.003
+LEAST_BUDGET_S = 0.001
 LONGEST_GAP_S = 0.25
 """A page that was held up for longer than this does not catch up."""
 PACE_S = 2.0
