@@ -102,7 +102,7 @@ def test_the_history_is_dragged_back_and_left(lab: str, watched: Watched) -> Non
     watched.slide("History", "Home")
     expect(page.locator(".clock")).to_contain_text("t = 0 s history")
     expect(page.locator(".side-a")).to_contain_text("Turns done0")
-    watched.grown_beyond(watched.curves()["end"] + 5)
+    watched.grown_beyond((watched.curves()["end"] or 0) + 5)
     expect(page.locator(".clock")).to_contain_text("t = 0 s history")
     page.get_by_role("button", name="Live").click()
     expect(page.locator(".clock")).not_to_contain_text("history")
