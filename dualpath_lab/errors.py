@@ -6,8 +6,8 @@ import reprlib
 
 LONGEST_SENTENCE = 1_200
 """Characters; of a longer one the middle is left out."""
-_LARGEST_BITS = 1_024
-"""Of an integer that is written out; Python refuses to write some thousands of digits."""
+LARGEST_BITS = 1_024
+"""Of an integer that is read or written out: as large as a float gets; Python refuses to write some thousands of digits."""
 
 
 class ScenarioError(ValueError):
@@ -31,7 +31,7 @@ class _Brief(reprlib.Repr):
         self.maxstring = self.maxlong = self.maxother = 200
 
     def repr_int(self, x: int, level: int) -> str:
-        return super().repr_int(x, level) if x.bit_length() <= _LARGEST_BITS else f"an integer of {x.bit_length():,} bits"
+        return super().repr_int(x, level) if x.bit_length() <= LARGEST_BITS else f"an integer of {x.bit_length():,} bits"
 
 
 _BRIEF = _Brief()

@@ -7,12 +7,10 @@ from typing import Any
 
 import yaml
 
-from dualpath_lab.errors import shown
+from dualpath_lab.errors import LARGEST_BITS, shown
 
 MOST_VALUES = 1_000_000
 """With an alias counted as often as it stands."""
-_LARGEST_BITS = 1_024
-"""Of an integer: as large as a float gets."""
 
 
 class NotYamlError(ValueError):
@@ -63,7 +61,7 @@ class _Loader(yaml.CSafeLoader):
             raise
         except Exception:  # PyYAML lets through whatever Python raises of an impossible date, number or truth value
             raise _problem(f"{shown(node.value)} is not a valid {node.tag.rpartition(':')[2]}", node) from None
-        if isinstance(value, int) and value.bit_length() > _LARGEST_BITS:
+        if isinstance(value, int) and value.bit_length() > LARGEST_BITS:
             raise _problem("an integer is larger than any number may be", node)
         return value
 

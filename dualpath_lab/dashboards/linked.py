@@ -23,7 +23,7 @@ _MORE_THAN_A_SCALAR = frozenset("&*[{\n")
 MOST_PARTS = 100
 """Of a link; what comes after them is not read."""
 MOST_PROBLEMS = 5
-"""Of a link that are told one by one."""
+"""Sentences about a link; of more, the last says how many."""
 _PAGE_KEYS = ("theme", "tour")
 """Keys of a link that belong to the page around the settings."""
 
@@ -96,7 +96,7 @@ class LinkedState(param.Parameterized):
                 problems.append(f"The link's key {shown(key)} is unknown" + (f"; did you mean {near[0]!r}?" if near else "."))
             seen.add(key)
         if len(problems) > MOST_PROBLEMS:
-            problems[MOST_PROBLEMS:] = [f"{len(problems) - MOST_PROBLEMS} more things in the link are wrong."]
+            problems[MOST_PROBLEMS - 1 :] = [f"{len(problems) - MOST_PROBLEMS + 1} more things in the link are wrong."]
         return taken, problems
 
     def allowed(self, name: str) -> str:

@@ -57,7 +57,7 @@ class LivePage(Visit):
         self.sidebar = Sidebar(state)
         self._cards = [pn.pane.HTML("", sizing_mode="stretch_width", margin=0, stylesheets=[CSS]) for _ in "ab"]
         self._pictures = [ClusterView(label=side) for side in "AB"]
-        self._seen = Seen()
+        self._seen = (Seen(), Seen())
         self.transport = Transport(state, self.notice)
         self._keyboard = Keyboard(self._pressed, self._copied)
         self._lay_out()
@@ -114,7 +114,8 @@ class LivePage(Visit):
             self.message.visible = False
             self.player.race = race
             self.curves.restart(race)
-            self._seen.clear()
+            for seen in self._seen:
+                seen.clear()
             self._at_bin = None
             self._run(True)
             self._show_text()
@@ -236,11 +237,10 @@ class LivePage(Visit):
     def _show_pictures(self, sides: Sequence[int] = (0, 1)) -> None:
         race = self.player.race
         assert race is not None  # shown only once there is one
-        if self._at_bin is None:
-            self._seen.add(race.bins, [cluster_frame(side.simulation) for side in (race.a, race.b)])
-        drawn = self._seen.at(self._at_bin)
         for side in sides:
-            self._pictures[side].draw(drawn[side])
+            if self._at_bin is None:
+                self._seen[side].add(race.bins, cluster_frame((race.a, race.b)[side].simulation))
+            self._pictures[side].draw(self._seen[side].at(self._at_bin))
 
     def _lay_out(self) -> None:
         sides = [pn.Column(*parts, sizing_mode="stretch_width", margin=0) for parts in zip(self._cards, self._pictures, strict=True)]

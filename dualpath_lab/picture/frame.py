@@ -88,7 +88,7 @@ def cluster_frame(simulation: Simulation) -> ClusterFrame:
 
 
 def _node(node: Node, rates: NodeRates, requests: int, busy: float) -> NodeFrame:
-    cnic_bytes_per_s = sum(tx.capacity for tx, _ in node.cnics)
+    cnic_bytes_per_s = len(node.cnics) * node.cnics[0][0].capacity
     return NodeFrame(
         name=node.name.upper(),
         role=node.role,

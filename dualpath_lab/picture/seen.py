@@ -1,4 +1,4 @@
-"""What the pictures of the cluster have shown, for whoever goes back in time."""
+"""What the picture of a cluster has shown, for whoever goes back in time."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ MOST = 1000
 
 
 class Seen:
-    """Frames of both sides by bin."""
+    """Frames by bin."""
 
     def __init__(self) -> None:
         self._bins: list[int] = []
-        self._frames: list[list[ClusterFrame]] = []
+        self._frames: list[ClusterFrame] = []
 
-    def add(self, at_bin: int, frames: list[ClusterFrame]) -> None:
+    def add(self, at_bin: int, frame: ClusterFrame) -> None:
         """Keep what is shown at a bin no earlier than the last."""
         if self._bins and self._bins[-1] == at_bin:
-            self._frames[-1] = frames
+            self._frames[-1] = frame
             return
         if len(self._bins) == MOST:
             del self._bins[::2], self._frames[::2]
         self._bins.append(at_bin)
-        self._frames.append(frames)
+        self._frames.append(frame)
 
-    def at(self, at_bin: int | None = None) -> list[ClusterFrame]:
+    def at(self, at_bin: int | None = None) -> ClusterFrame:
         """What was shown then, or the frame before, or the first; the last for None."""
         place = len(self._bins) if at_bin is None else bisect_right(self._bins, at_bin)
         return self._frames[max(place - 1, 0)]

@@ -183,13 +183,10 @@ class ClusterView(anywidget.AnyWidget):
         self._show(min(time_s, simulation.now))
 
     def _note(self) -> None:
-        self._seen.add(round(self.simulation.now / BIN_S), [cluster_frame(self.simulation)])
+        self._seen.add(round(self.simulation.now / BIN_S), cluster_frame(self.simulation))
 
     def _show(self, time_s: float) -> None:
-        if time_s < self.simulation.now:
-            (frame,) = self._seen.at(int(time_s / BIN_S))
-        else:
-            frame = cluster_frame(self.simulation)
+        frame = self._seen.at(int(time_s / BIN_S)) if time_s < self.simulation.now else cluster_frame(self.simulation)
         self.frame = with_words(frame, self.label)
         self.time_s = time_s
 
