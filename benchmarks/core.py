@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from simpy import Environment
 
+from dualpath_lab.core.network import warm_up
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.dashboards.player import FRAME_S
 from dualpath_lab.dashboards.race import Race
@@ -61,7 +62,11 @@ def cases(trace: str, largest: bool) -> dict[str, dict[str, Any]]:
 
 
 def run(values: dict[str, Any]) -> Speed:
-    """Simulate to the end; meant for a process of its own, whose peak memory is then the run's."""
+    """Simulate to the end; meant for a process of its own, whose peak memory is then the run's.
+
+    To load the compiled arithmetic, some 0.3 s, is left out, as is to compile it where it never ran before.
+    """
+    warm_up()
     simulation = Simulation(Scenario().with_values(values))
     started = process_time()
     simulation.run()

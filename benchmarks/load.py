@@ -2,7 +2,8 @@
 
 The well-behaved watch a live race. The others drag sliders as fast as they can, open pages and leave at once, and drop their sockets in
 the middle. At the end it says how many updates a second the well-behaved got, whether the server's log has an error, and what is left of
-it all: exit code 1 if they got too few, if there was an error, or if memory or a session stays behind.
+it all: exit code 1 if they got too few, if there was an error, if a session stays behind, or if as many visitors again leave the server
+with more memory than the first have left it.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from visitor import Visitor, cpu_s, memory_mb, server
 
 ASKED_UPDATES_S = 4.0
 ASKED_LEFT = 0.10
+"""Share by which memory may have grown when as many visitors have come and gone again."""
 EACH_STARTS_S = 0.5
 FORGOTTEN_S = 40.0
+AGAIN_S = 60.0
 
 
 async def drag(url: str, random: Random) -> None:
@@ -69,21 +72,32 @@ async def sessions(url: str) -> int:
     return sum(int(float(number)) for number in re.findall(r"^dualpath_lab_sessions\{.*\} (\S+)$", answer.body.decode(), re.MULTILINE))
 
 
+async def come(url: str, viewers: int) -> dict[Visitor, asyncio.Task[None]]:
+    """So many who watch a live race, and what listens for each."""
+    watching = {}
+    for _ in range(viewers):
+        visitor = Visitor(url)
+        await visitor.open()
+        watching[visitor] = asyncio.create_task(visitor.listen())
+        await asyncio.sleep(EACH_STARTS_S)
+    return watching
+
+
+async def go(watching: dict[Visitor, asyncio.Task[None]]) -> None:
+    """They leave, and the server forgets them."""
+    for visitor in watching:
+        visitor.close()
+    await asyncio.gather(*watching.values())
+    await asyncio.sleep(FORGOTTEN_S)
+
+
 async def load(url: str, process: int, viewers: int, seconds: float) -> bool:
     """Whether all is as asked; prints what it finds."""
     AsyncHTTPClient.configure(None, max_clients=2 * viewers)
-    warm = Visitor(url)
-    await warm.open()
-    warm.close()
-    await asyncio.sleep(FORGOTTEN_S)
+    await go(await come(url, 1))
     before_mb = memory_mb(process)
     nuisances = viewers // 10
-    good = [Visitor(url) for _ in range(viewers - nuisances)]
-    listening = []
-    for visitor in good:
-        await visitor.open()
-        listening.append(asyncio.create_task(visitor.listen()))
-        await asyncio.sleep(EACH_STARTS_S)
+    good = await come(url, viewers - nuisances)
     until = monotonic() + seconds
     had, began, spent_s = [visitor.updates for visitor in good], monotonic(), cpu_s(process)
     frames = sum(visitor.frames for visitor in good)
@@ -92,19 +106,20 @@ async def load(url: str, process: int, viewers: int, seconds: float) -> bool:
     rates = [(visitor.updates - before) / lasted_s for visitor, before in zip(good, had, strict=True)]
     frames = sum(visitor.frames for visitor in good) - frames
     share = (cpu_s(process) - spent_s) / lasted_s
-    lost = sum(task.done() for task in listening)
+    lost = sum(task.done() for task in good.values())
     full_mb = memory_mb(process)
-    for visitor in good:
-        visitor.close()
-    await asyncio.gather(*listening)
-    await asyncio.sleep(FORGOTTEN_S)
-    left, after_mb = await sessions(url), memory_mb(process)
-    grown = after_mb / full_mb - 1
+    await go(good)
+    after_mb = memory_mb(process)
+    again = await come(url, len(good))
+    await asyncio.sleep(AGAIN_S)
+    await go(again)
+    left, grown = await sessions(url), memory_mb(process) / after_mb - 1
     found = f"{min(rates):.1f} to {max(rates):.1f} updates a second, median {median(rates):.1f}"
     print(f"{len(good)} viewers got {found} (asked {ASKED_UPDATES_S:g}), in {frames / lasted_s / len(good):.1f} frames a second each")
     print(f"the server had {share:.0%} of a processor over {lasted_s:.0f} s")
     print(f"{nuisances} others: {sum(bad)} mad drags, reloads and dropped sockets; {lost} of the viewers lost their page")
-    print(f"memory: {before_mb:.0f} MB before, {full_mb:.0f} MB with all, {after_mb:.0f} MB after; {left} sessions left")
+    print(f"memory: {before_mb:.0f} MB before, {full_mb:.0f} MB with all, {after_mb:.0f} MB after")
+    print(f"and after {len(again)} more: {grown:+.1%} (asked {ASKED_LEFT:.0%}); {left} sessions left")
     return median(rates) >= ASKED_UPDATES_S and not lost and not left and grown <= ASKED_LEFT
 
 

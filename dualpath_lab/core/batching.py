@@ -10,21 +10,16 @@ from dualpath_lab.models import Model
 
 
 class Chunk(NamedTuple):
-    """Part of a request in a forward: ``tokens`` new ones after ``cached``, as the paper's ``(cached, bsz)``."""
+    """Part of a request in a forward: ``tokens`` new ones after ``cached``, as the paper's ``(cached, bsz)``.
+
+    This forward is the request's first, or completes its prefill, or both, or neither.
+    """
 
     turn: Turn
     cached: int
     tokens: int
-
-    @property
-    def is_first(self) -> bool:
-        """Whether this forward is the request's first."""
-        return self.cached == self.turn.hit
-
-    @property
-    def is_last(self) -> bool:
-        """Whether this forward completes the request's prefill."""
-        return self.cached + self.tokens == self.turn.prompt
+    is_first: bool
+    is_last: bool
 
 
 class ComputeQuota:
@@ -68,7 +63,7 @@ class ComputeQuota:
                         break
                     tokens, flops = 1, self._model.attention_flops(cached, 1)
             spent += flops
-            chunks.append(Chunk(turn, cached, tokens))
+            chunks.append(Chunk(turn, cached, tokens, not turn.prefilled, tokens == left))
             if tokens < left:
                 break
         return chunks, spent
@@ -100,8 +95,9 @@ class TokenBudget:
         left = self._tokens
         for turn in ready:
             cached = turn.hit + turn.prefilled
-            chunks.append(Chunk(turn, cached, min(turn.prompt - cached, left)))
-            left -= chunks[-1].tokens
+            tokens = min(turn.prompt - cached, left)
+            chunks.append(Chunk(turn, cached, tokens, not turn.prefilled, cached + tokens == turn.prompt))
+            left -= tokens
             if not left:
                 break
         return chunks, sum(self._model.attention_flops(chunk.cached, chunk.tokens) for chunk in chunks)

@@ -103,11 +103,11 @@ class Loader:
         load: dict[Link, int] = defaultdict(int)
         submit_s: dict[PrefillEngine, float] = defaultdict(float)
         chunk_bytes = 0
-        for turn, cached, tokens in chunks:
+        for turn, cached, tokens, is_first, _ in chunks:
             pe, de = turn.pe.ports, turn.de.ports
             turn.pe.hbm.hold(turn.layers_bytes)
             loaded = stored = 0
-            if cached == turn.hit:
+            if is_first:
                 loaded, stored = turn.hit, turn.prefill_read
                 _add(load, paths.copy_in(pe), turn.prefill_read * self._kv_bytes)
                 _add(load, paths.send_hits(de, pe), turn.decode_read * self._kv_bytes)

@@ -38,6 +38,11 @@ class Network(Timer):
 
     It rings when the next flow of all is done.
 
+    Parameters
+    ----------
+    env : Environment
+        Whose clock began at a float: for integers, the compiled code would be made once more.
+
     Attributes
     ----------
     links : list of Link
@@ -83,7 +88,8 @@ class Network(Timer):
         if not size_bytes or not len(links):
             call_later(self.env, at_least_s, done)
             return
-        now = self._now()
+        if (now := self.env.now) >= self._booked_until_s:
+            self._make_bins(now)
         idle = self._idle[size]
         flow = idle.pop() if idle else self._new_flow(size)
         self._done[flow] = done
@@ -94,7 +100,7 @@ class Network(Timer):
         """Change the high-priority rate on the links of ``traffic``, and their bandwidth if it is given; KV flows adapt."""
         if capacity is not None:
             self._note_capacity(traffic.links, traffic.numbers, capacity)
-        now = self._now()
+        now = self.env.now
         traffic.series.add(traffic.since, now, traffic.rate * (now - traffic.since))
         traffic.since = now
         traffic.rate = rate
@@ -149,7 +155,8 @@ class Network(Timer):
 
     def ring(self) -> None:
         """The last byte of a flow has arrived."""
-        now = self._now()
+        if (now := self.env.now) >= self._booked_until_s:
+            self._make_bins(now)
         flow, ends_at = fluid.finish_next(now, self._where)
         done, self._done[flow] = self._done[flow], None
         self._idle[self._size[flow]].append(flow)
@@ -163,16 +170,14 @@ class Network(Timer):
         self._arrays.links["capacity"][which] = capacity
 
     def _leave_room(self, which: NDArray[np.int64], model_rate: float) -> None:
-        now = self._now()
+        if (now := self.env.now) >= self._booked_until_s:
+            self._make_bins(now)
         self.set_at(fluid.leave_room(which, float(model_rate), now, self._where))
 
-    def _now(self) -> float:
-        """The time; the arrays are new ones if they had no bin for it."""
-        now = float(self.env.now)
-        if now >= self._booked_until_s:
-            self._make_room(bins=int(now / BIN_S) + 1)
-            self._booked_until_s = self._arrays.bins.shape[1] * BIN_S
-        return now
+    def _make_bins(self, now: float) -> None:
+        """The arrays are new ones, with a bin for this time and some to come."""
+        self._make_room(bins=int(now / BIN_S) + 1)
+        self._booked_until_s = self._arrays.bins.shape[1] * BIN_S
 
     def _new_flow(self, size: int) -> int:
         """Number of a flow for routes of that size."""
@@ -197,7 +202,7 @@ class Network(Timer):
 @cache
 def warm_up() -> None:
     """Have the arithmetic ready; where it never ran before, compiling it takes some ten seconds."""
-    env = Environment()
+    env = Environment(0.0)
     network = Network(env)
     link = network.link("", "", "", "", 1.0)
     network.start(route([link]), 2.0, lambda: None)

@@ -85,13 +85,14 @@ class Simulation:
         self.workload, arrivals = build_workload(scenario.workload, scenario.seed)
         self._context, self._append = self.workload.context.data, self.workload.append.data
         self._generate, self._gap_s = self.workload.generate.data, self.workload.gap_s.data
+        self._first_turn = self.workload.first_turn.data
         self._hit_rate = hit_rate_of(scenario)
         self.log = TurnLog()
         self.now = 0.0
         self.events = 0
         self.agents_finished = 0
         self._under_way: dict[Turn, TurnView] = {}
-        self._env = Environment()
+        self._env = Environment(0.0)
         self.network = Network(self._env)
         kv_bytes = self.model.kv_bytes_per_token
         prompts = self.workload.context + self.workload.append
@@ -117,7 +118,7 @@ class Simulation:
         for decode_group in self.cluster.decode_groups:
             decode_group.loader = self._loader
             decode_group.turn_ended = self._turn_ended
-        self._arrivals = Arrivals(self._env, arrivals, lambda agent: self._submit(agent, int(self.workload.first_turn[agent])))
+        self._arrivals = Arrivals(self._env, arrivals, lambda agent: self._submit(agent, self._first_turn[agent]))
 
     @property
     def finished(self) -> bool:
@@ -137,14 +138,15 @@ class Simulation:
             If the policy raises, decides something impossible, or lets turns wait when nothing is left to happen.
         """
         env, agents = self._env, self.workload.trajectories
+        peek, step = env.peek, env.step
         until = min(self.now + seconds, self._horizon_s)
         while self.agents_finished < agents:
-            next_s = env.peek()
+            next_s = peek()
             if next_s == inf:
                 raise self._stalled()
             if next_s > until:
                 break
-            env.step()
+            step()
             self.events += 1
         self.now = env.now if self.agents_finished == agents else until
 
@@ -241,7 +243,7 @@ class Simulation:
     def _go_on(self, turn: Turn) -> None:
         """The agent submits its next turn after a pause, or is done once all its blocks are in storage."""
         row = turn.row + 1
-        if row == self.workload.first_turn[turn.agent + 1]:
+        if row == self._first_turn[turn.agent + 1]:
             self._loader.when_stored(turn, self._agent_done)
         elif pause_s := self._gap_s[row]:
             Alarm(self._env, partial(self._submit, turn.agent, row, turn)).set(pause_s)

@@ -98,6 +98,7 @@ class WriteQueue:
         self._block_bytes = block_bytes
         self._block_submit_s = block_submit_s
         self._waiting: list[Turn] = []
+        self._writing: list[Turn] = []
         self._blocks: dict[DecodeEngine, int] = defaultdict(int)
         self._route = lru_cache(_write_route)
         self._busy = False
@@ -115,18 +116,18 @@ class WriteQueue:
         self._busy = bool(self._waiting)
         if not self._busy:
             return
-        writing, self._waiting = self._waiting, []
+        self._writing, self._waiting = self._waiting, []
         blocks, self._blocks = self._blocks, defaultdict(int)
-
-        def written() -> None:
-            self._next()
-            for turn in writing:
-                turn.writes -= 1
-                if turn.when_stored and not turn.writes:
-                    turn.when_stored()
-
         route = self._route(tuple(blocks.items()))
-        self._network.start(route, self._block_bytes, written, max(blocks.values()) * self._block_submit_s)
+        self._network.start(route, self._block_bytes, self._written, max(blocks.values()) * self._block_submit_s)
+
+    def _written(self) -> None:
+        written = self._writing
+        self._next()
+        for turn in written:
+            turn.writes -= 1
+            if turn.when_stored and not turn.writes:
+                turn.when_stored()
 
 
 def _write_route(blocks: Iterable[tuple[DecodeEngine, int]]) -> Route:

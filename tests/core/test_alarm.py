@@ -19,7 +19,7 @@ def test_it_rings_at_what_was_set_last(settings: list[tuple[float, float]]) -> N
 
     Mutants: one put off rings at the first time, or twice; one brought forward rings late; infinity rings.
     """
-    env = Environment()
+    env = Environment(0.0)
     rung: list[float] = []
     alarm = Alarm(env, lambda: rung.append(env.now))
     changes = sorted(settings, key=lambda change: change[0])
@@ -36,7 +36,7 @@ def test_putting_off_costs_no_event() -> None:
 
     Mutant: an event for every setting.
     """
-    env = Environment()
+    env = Environment(0.0)
     rung: list[float] = []
     alarm = Alarm(env, lambda: rung.append(env.now))
     for delay_s in range(1, 101):

@@ -36,7 +36,7 @@ class Bench:
     """A decode group on its own, of engines with a compute NIC of 100 bytes/s each."""
 
     def __init__(self, model: Model = DENSE, engines: int = 1, exchange: Exchange = SILENT) -> None:
-        self.env = Environment()
+        self.env = Environment(0.0)
         network = Network(self.env)
         self.model = model
         self.engines = [self._engine(number, network) for number in range(engines)]

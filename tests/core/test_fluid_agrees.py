@@ -47,7 +47,7 @@ class Fluid:
 
     def __init__(self, capacity: float, most_share: float) -> None:
         self.rate = Exchange(1.0, most_share * capacity).rate(capacity)
-        self.env = Environment()
+        self.env = Environment(0.0)
         self.network = Network(self.env)
         self.link = self.network.link("link", "cnic", "prefill", "tx", capacity)
         self.model = ModelTraffic([self.link])

@@ -20,7 +20,7 @@ class Bench:
     """A clock, a network and the time at which each named flow was done."""
 
     def __init__(self) -> None:
-        self.env = Environment()
+        self.env = Environment(0.0)
         self.network = Network(self.env)
         self.done_at: dict[str, float] = {}
 

@@ -29,7 +29,7 @@ class Bench:
         scenario = Scenario(
             model=model, cluster={"prefill_nodes": prefill_nodes, "decode_nodes": decode_nodes, "gpus_per_node": gpus, "hbm_gbytes": 2000}
         )
-        env = Environment()
+        env = Environment(0.0)
         self.cluster = Cluster(scenario, loaded, 0, TokenBudget(loaded, 2048), env, Network(env))
         self.prefill, self.decode = self.cluster.prefill_engines, self.cluster.decode_engines
         self.kv_bytes = loaded.kv_bytes_per_token

@@ -55,7 +55,7 @@ class Reader:
     """A node of 10 bytes/s and 1 byte a token; ``done`` is when each read was over."""
 
     def __init__(self, buffer_bytes: int) -> None:
-        self.env = Environment()
+        self.env = Environment(0.0)
         self.network = Network(self.env)
         self.snic_rx = self.network.link("p0.snic", "snic", "prefill", "rx", 10.0)
         self.dram = self.network.link("p0.dram", "dram", "prefill", "both", 1000.0)
@@ -127,7 +127,7 @@ class Writer:
     """A node of 10 bytes/s to storage and two engines of 8 bytes/s each; a block has 40 bytes and takes a second to submit."""
 
     def __init__(self) -> None:
-        self.env = Environment()
+        self.env = Environment(0.0)
         self.network = Network(self.env)
         self.snic_tx = self.network.link("d0.snic", "snic", "decode", "tx", 10.0)
         self.engines = [WritingEngine(gpu, self.network, self.snic_tx) for gpu in (0, 1)]

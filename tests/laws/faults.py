@@ -34,7 +34,7 @@ FAULTS = (
     Fault("paths.py", "return pe.cnic_tx, de.cnic_rx, de.dram", "return pe.cnic_tx, de.cnic_rx", "the hand-over skips DRAM"),
     Fault("paths.py", "de.dram, de.dram, de.snic_tx", "de.dram, de.snic_tx", "write-back crosses DRAM once"),
     # Loading
-    Fault("loader.py", "if cached == turn.hit:", "if True:", "every chunk loads the hits again"),
+    Fault("loader.py", "if is_first:", "if True:", "every chunk loads the hits again"),
     Fault("loader.py", "            stored += tokens\n", "", "misses are not handed over"),
     Fault(
         "loader.py",
