@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import inf
+from typing import Any
 
 from simpy import Environment
 from simpy.events import NORMAL, Event
@@ -38,20 +39,24 @@ class Timer(Event, ABC):
         pending = self._pending
         if time_s < pending[-1]:
             pending.append(time_s)
-            self.callbacks = [self._due]
+            self.callbacks = _LISTENERS
             delay_s = time_s - self.env.now
             self.env.schedule(self, NORMAL, delay_s if delay_s > 0 else 0.0)
 
-    def _due(self, _: Event) -> None:
+    def _due(self) -> None:
         pending = self._pending
         pending.pop()
         if pending[-1] < inf:
-            self.callbacks = [self._due]
+            self.callbacks = _LISTENERS
         if self._at > self.env.now:
             self.set_at(self._at)
         else:
             self._at = inf
             self.ring()
+
+
+_LISTENERS: list[Callable[[Any], None]] = [Timer._due]
+"""What SimPy calls with a timer whose event has come; it only reads the list."""
 
 
 class Alarm(Timer):

@@ -122,7 +122,9 @@ class DecodeGroup(EngineGroup):
 
     def _grow(self, turn: Turn, tokens: int, more: int) -> None:
         """Note the step at whose end the turn, now of ``tokens``, has grown by ``more`` or come to its end."""
-        more = min(more, turn.tokens - tokens)
+        left = turn.tokens - tokens
+        if more > left:
+            more = left
         step = self._step + more
         due = self._due.get(step)
         if due is None:

@@ -55,8 +55,9 @@ class Memory:
 
     def hold(self, size_bytes: int) -> None:
         """Take bytes that are free and that nobody who asked before waits for."""
-        self.used_bytes += size_bytes
-        self.peak_bytes = max(self.peak_bytes, self.used_bytes)
+        self.used_bytes = used_bytes = self.used_bytes + size_bytes
+        if used_bytes > self.peak_bytes:
+            self.peak_bytes = used_bytes
 
     def give_back(self, size_bytes: int) -> None:
         """Return bytes taken before and serve those who wait."""
