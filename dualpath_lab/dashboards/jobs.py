@@ -127,6 +127,8 @@ class Jobs:
     ----------
     processes : int, optional
         As many as there are processors when left out, at most ``MOST_PROCESSES``.
+    processes_each : int, optional
+        How many of them may work for one visitor at a time; all of them when left out.
     kept : int
         Results to keep.
     most_waiting, most_waiting_each : int
@@ -141,11 +143,13 @@ class Jobs:
     def __init__(
         self,
         processes: int | None = None,
+        processes_each: int | None = None,
         kept: int = KEPT_ROWS,
         most_waiting: int = MOST_WAITING,
         most_waiting_each: int = MOST_WAITING_EACH,
     ) -> None:
         self.processes = processes or min(os.cpu_count() or 1, MOST_PROCESSES)
+        self.processes_each = processes_each
         self.lock = threading.Condition()
         self.started = self.failed = 0
         self._kept_at_most = kept
@@ -202,6 +206,7 @@ class Jobs:
                     job.batches.remove(batch)
             for key in [key for key, job in self._queue.items() if not job.batches]:
                 del self._queue[key]
+            self.lock.notify_all()  # what runs may count as somebody else's now
 
     def ahead_of(self, batch: Batch, missing: dict[str, Task]) -> int:
         """How many runs of others come before the first of a batch."""
@@ -263,15 +268,21 @@ class Jobs:
 
     def _next(self) -> _Job | None:
         with self.lock:
-            self.lock.wait_for(lambda: self._queue or self._closed)
+            self.lock.wait_for(lambda: self._closed or self._ready())
             if self._closed:
                 return None
-            job = min(self._queue.values(), key=self._turn())
+            job = min(self._ready(), key=self._turn())
             self._running[job.key] = self._queue.pop(job.key)
             self.started += 1
             if job.visitor:
                 job.visitor.served = self.started
             return job
+
+    def _ready(self) -> list[_Job]:
+        """Runs that wait for nothing but a process: of visitors for whom not too many are under way."""
+        running = Counter(job.visitor for job in self._running.values())
+        most = self.processes_each or self.processes
+        return [job for job in self._queue.values() if running[job.visitor] < most]
 
     def _turn(self) -> Callable[[_Job], tuple[int, int]]:
         """What decides which of the waiting runs comes first; where it is the same, who asked first."""

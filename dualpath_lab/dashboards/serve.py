@@ -45,6 +45,7 @@ def serve(
     origins: Sequence[str] = (),
     most_sessions: int = MOST_SESSIONS,
     processes: int | None = None,
+    processes_each: int | None = None,
     most_waiting: int = MOST_WAITING,
     prefix: str = "",
 ) -> None:
@@ -63,8 +64,8 @@ def serve(
         ``host`` or ``host:port`` under which visitors may open pages besides: what a proxy in front of it is called.
     most_sessions : int
         Pages that may be open at a time.
-    processes : int, optional
-        Heavy runs at a time; see :class:`jobs.Jobs`.
+    processes, processes_each : int, optional
+        Heavy runs at a time, of all visitors together and of one; see :class:`jobs.Jobs`.
     most_waiting : int
         Heavy runs that may wait, of all visitors together.
     prefix : str
@@ -84,7 +85,7 @@ def serve(
         raise ScenarioError(f"--prefix {prefix} is not allowed: it should begin with a slash and end without, such as /lab.")
     sessions.shared().most = most_sessions
     runs = jobs.shared()
-    runs.processes, runs.most_waiting = processes or runs.processes, most_waiting
+    runs.processes, runs.processes_each, runs.most_waiting = processes or runs.processes, processes_each, most_waiting
     warm_up()
     settings.perform_document_validation = False  # it looks through every page that opens for mistakes in how it was put together
     document.GC_DEBOUNCE = GARBAGE_S

@@ -180,6 +180,22 @@ def test_visitors_take_turns(jobs: Jobs) -> None:
     assert order == ["one", "other", "one", "other", "more of one"]
 
 
+def test_one_visitor_may_have_only_so_many_under_way() -> None:
+    """Mutants: the bound counts all visitors' runs; what waits for it keeps a process from others; it is never looked at again."""
+    jobs = Jobs(processes=2, processes_each=1)
+    try:
+        one = jobs.visitor()
+        blocking = jobs.submit([ENDLESS], one)
+        until(lambda: bool(jobs._running))
+        held_back = jobs.submit([scenario(2)], one)
+        assert len(collected(jobs.submit([scenario(3)]))) == 1
+        assert (jobs.running(), jobs.waiting(), held_back.done) == (1, 1, 0)
+        blocking.cancel()
+        assert len(collected(held_back)) == 1
+    finally:
+        jobs.close()
+
+
 def test_one_visitor_may_have_only_so_many_waiting() -> None:
     """Mutants: asks are counted one by one; the others are refused too."""
     jobs = Jobs(processes=1, most_waiting_each=2)

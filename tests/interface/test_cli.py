@@ -277,6 +277,7 @@ BAD = [
     (["serve", "--port", "-1"], ["--port", "'-1'"]),
     (["serve", "--port", "http"], ["--port", "'http'"]),
     (["serve", "--processes", "0"], ["--processes", "'0'"]),
+    (["serve", "--processes-each", "-1"], ["--processes-each", "'-1'"]),
     (["serve", "--max-waiting", "none"], ["--max-waiting", "'none'"]),
     (["serve", "--prefix", "lab/"], ["--prefix lab/", "such as /lab"]),
     (["serve", "--allow-origin", "http://lab.example.org"], ["--allow-origin http://lab.example.org", "HOST:PORT"]),
