@@ -98,6 +98,12 @@ FAULTS = (
         "            spent = flops\n",
         "the quota holds for each request, not for the forward",
     ),
+    Fault(
+        "batching.py",
+        "Chunk(turn, cached, tokens, not turn.prefilled, tokens == left)",
+        "Chunk(turn, cached, tokens, not turn.prefilled, True)",
+        "a turn that is cut counts as prefilled",
+    ),
     Fault("prefill.py", "slowest_s = max(attention_flops)", "slowest_s = min(attention_flops)", "a forward waits for its quickest GPU"),
     Fault(
         "prefill.py",
@@ -130,6 +136,15 @@ FAULTS = (
         "",
         "those who have ended are read in every step",
     ),
+    # Alarms
+    Fault("alarm.py", "if self._at > self.env.now:", "if False:", "an alarm that was put off rings at the time set before"),
+    Fault(
+        "alarm.py",
+        "        if pending[-1] < inf:\n            self.callbacks = _LISTENERS\n",
+        "",
+        "an alarm that was brought forward loses its later events",
+    ),
+    Fault("alarm.py", "if time_s < pending[-1]:", "if pending[-1] == inf:", "an alarm can't be brought forward"),
     # The network
     Fault("fairness.py", "level = max(link.room, 0.0) / link.weight", "level = max(link.room, 0.0)", "everyone gets the whole link"),
     Fault("fairness.py", "this.left -= moved", "this.left -= 0.99 * moved", "bytes are carried twice"),
