@@ -69,7 +69,7 @@ HOSTILE = [
     config('{"a": 1, "a": 2}', "'a' stands twice"),
     llama("hidden_size", [["deep"] * 9] * 9, "hidden_size = [["),
     link("", "?v=1&colour=red&colour=blue", LabState, "'colour' stands twice"),
-    link("", "?v=1" + "".join(f"&k{n}=" for n in range(120)), LabState, "121 parts", "95 more"),
+    link("", "?v=1" + "".join(f"&k{n}=" for n in range(120)), LabState, "121 parts", "96 more"),
     link("", "?v=1&workload.agents=!!bool x", LabState, "workload.agents = '!!bool x'"),
     link("", "?v=1&workload.agents=!!int ''", LabState, "workload.agents = "),
     link("", "?v=1&cluster.storage_gbps=" + "9:" * 150 + "0.5", LabState, "cluster.storage_gbps"),
