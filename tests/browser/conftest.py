@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
 
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 APP = Path(__file__).parents[2] / "dualpath_lab" / "dashboards" / "app.py"
 START_S = 120.0

@@ -13,7 +13,7 @@ from .conftest import Watched
 
 pytestmark = pytest.mark.browser
 
-LOADING_MS = 30_000
+LOADING_MS = 90_000
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 SMALL = {"explore": "&workload.agents=8&x.to=2&x.values=2&y.to=2&y.values=2", "anatomy": "&workload.source=paper-32k&workload.agents=8"}
 ALLOWED: dict[str, tuple[str, str]] = {}

@@ -10,7 +10,7 @@ from .conftest import Watched
 pytestmark = pytest.mark.browser
 
 SMALL = "workload.agents=8&gpus=16&seeds=1"
-PATIENCE_MS = 90_000
+PATIENCE_MS = 180_000
 TRACE = "session,turn,appended,generated\n" + "\n".join(f"s{session},{turn},900,40" for session in range(8) for turn in range(5)) + "\n"
 
 

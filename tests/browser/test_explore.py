@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 SMALL = "workload.agents=8&x.to=2&x.values=2&y.to=2&y.values=2"
 HEAVY = "workload.agents=2048&workload.source=paper-64k"
-PATIENCE_MS = 90_000
+PATIENCE_MS = 180_000
 
 
 def open_explore(watched: Watched, url: str) -> None:

@@ -23,7 +23,7 @@ SMALL = {
     "paper": "figure=ablation",
     "advisor": "workload.agents=8&gpus=16&seeds=1",
 }
-LOADING_MS = 30_000
+LOADING_MS = 90_000
 
 
 def take(watched: Watched, kind: str) -> Download:

@@ -9,7 +9,7 @@ from .conftest import Watched
 
 pytestmark = pytest.mark.browser
 
-LOADING_MS = 30_000
+LOADING_MS = 90_000
 
 
 def test_it_opens_with_the_figures_painted_and_the_table(lab: str, watched: Watched) -> None:

@@ -24,7 +24,7 @@ from .test_export import take
 pytestmark = pytest.mark.browser
 
 SMALL = "workload.source=paper-32k&workload.agents=8"
-PATIENCE_MS = 90_000
+PATIENCE_MS = 180_000
 
 
 def said(*arguments: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.browser
 PROXY = "lab.example.org"
 SPY = "dualpath_spy"
 REFUSAL = "Refusing websocket connection from Origin 'http://elsewhere.example'"
-PATIENCE_MS = 90_000
+PATIENCE_MS = 180_000
 
 
 class Served:
