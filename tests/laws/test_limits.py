@@ -142,8 +142,10 @@ def test_dual_path_wins_where_storage_decides() -> None:
 STORED = ("basic", "layerwise", "roundrobin", "dualpath", "split")
 QUICK = (Phase.explicit, Phase.generate)
 """A failing pair of runs is told as it was found: looking for a simpler one would take minutes."""
-NOISE = 0.02
-"""What another order of the same events may cost: of all 1,224 pairs with a decode node more (below), two lost over 1 %, 1.9 % at most."""
+NOISE = 0.01
+"""What another order of the same events may cost."""
+NODE_NOISE = 0.02
+"""The same with a decode node more: of all 1,224 pairs, two lost over 1 %, 1.9 % at most."""
 ROUND_ROBIN_NOISE = 0.09
 """The sides alternate against another period where there are more nodes: of all 306 pairs, the worst lost 8.9 %."""
 
@@ -179,7 +181,7 @@ def test_more_decode_nodes_never_hurt(system: str, model: str, decode_nodes: int
     workload = {"source": "paper-32k", "agents": 8}
     few, many = (run(system, model, cluster | {"decode_nodes": nodes}, workload, seed=seed) for nodes in (decode_nodes, decode_nodes + 1))
     assert snic_utilization(few) > 0.4, "storage was not contended"
-    assert many["jct_s"] <= few["jct_s"] * (1 + (ROUND_ROBIN_NOISE if system == "roundrobin" else NOISE))
+    assert many["jct_s"] <= few["jct_s"] * (1 + (ROUND_ROBIN_NOISE if system == "roundrobin" else NODE_NOISE))
 
 
 @tried(15, phases=QUICK)
@@ -201,6 +203,6 @@ def test_a_lower_hit_rate_never_hurts_where_storage_decides(system: str, fewer: 
     cluster = {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": 2, "storage_gbps": 1}
     workload = {"source": "paper-32k", "agents": 16}
     whole, part = (run(system, "ds-27b", cluster, workload | {"hit_rate": rate}, seed=seed) for rate in (1.0, fewer))
-    assert snic_utilization(whole) > 0.7, "storage was not contended"
+    assert snic_utilization(whole) > 0.75, "storage was not contended"
     assert part["storage_bytes"]["read"] < whole["storage_bytes"]["read"] * (fewer + 0.01)
     assert part["jct_s"] <= whole["jct_s"] * (1 + NOISE)
