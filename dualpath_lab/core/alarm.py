@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import inf
 from typing import Any
@@ -11,7 +10,7 @@ from simpy import Environment
 from simpy.events import NORMAL, Event
 
 
-class Timer(Event, ABC):
+class Timer(Event):
     """Rings at the time last set.
 
     SimPy's events can't be withdrawn. So a timer that is put off keeps its event, and asks for the rest of the time when that comes; one
@@ -19,15 +18,14 @@ class Timer(Event, ABC):
     which costs less than a new one each time.
     """
 
+    ring: Callable[[], None]
+    """What is done when the time has come."""
+
     def __init__(self, env: Environment) -> None:
         super().__init__(env)
         self._ok = True
         self._at = inf
         self._pending = [inf]
-
-    @abstractmethod
-    def ring(self) -> None:
-        """The time has come."""
 
     def set(self, delay_s: float) -> None:
         """Ring once, ``delay_s`` from now; an earlier setting is forgotten. An infinite delay never rings."""
@@ -64,11 +62,7 @@ class Alarm(Timer):
 
     def __init__(self, env: Environment, action: Callable[[], None]) -> None:
         super().__init__(env)
-        self._action = action
-
-    def ring(self) -> None:
-        """Call it."""
-        self._action()
+        self.ring = action
 
 
 def call_later(env: Environment, delay_s: float, action: Callable[[], None]) -> None:

@@ -151,6 +151,7 @@ class DecodeGroup(EngineGroup):
         self._alarm.set(max(self._since + self._alike * self._step_s - self._env.now, 0.0))
 
     def _end(self, turn: Turn) -> None:
-        turn.finished = self._env.now
-        turn.second_token = min(turn.second_token, turn.finished)
+        turn.finished = now = self._env.now
+        if now < turn.second_token:
+            turn.second_token = now
         self.turn_ended(turn)

@@ -14,6 +14,7 @@ from dualpath_lab.core import paths
 from dualpath_lab.core.links import ModelTraffic, Route, route
 from dualpath_lab.core.memory import Memory
 from dualpath_lab.core.network import Network
+from dualpath_lab.core.storage import block_links
 from dualpath_lab.core.turn import Turn
 
 if TYPE_CHECKING:
@@ -33,19 +34,22 @@ class CopyQueue:
 
     def submit(self, route: Route, size_bytes: int, submit_s: float, then: Callable[[], None]) -> None:
         """Carry the bytes, which takes ``submit_s`` to submit, when everything submitted before has arrived, then call ``then``."""
-        self._waiting.append((route, size_bytes, submit_s, then))
-        if not self._busy:
-            self._next()
-
-    def _next(self) -> None:
-        self._busy = bool(self._waiting)
         if self._busy:
-            route, size_bytes, submit_s, self._then = self._waiting.popleft()
-            self._network.start(route, size_bytes, self._done, submit_s)
+            self._waiting.append((route, size_bytes, submit_s, then))
+        else:
+            self._busy = True
+            self._carry(route, size_bytes, submit_s, then)
+
+    def _carry(self, route: Route, size_bytes: int, submit_s: float, then: Callable[[], None]) -> None:
+        self._then = then
+        self._network.start(route, size_bytes, self._done, submit_s)
 
     def _done(self) -> None:
         then = self._then
-        self._next()
+        if self._waiting:
+            self._carry(*self._waiting.popleft())
+        else:
+            self._busy = False
         then()
 
 
@@ -64,7 +68,7 @@ class Engine:
         The links of its node and its compute NIC.
     copy_in : Route
         From its buffer to its HBM.
-    write_back : tuple of Link
+    write_back : BlockLinks
         From there to storage.
     hbm : Memory
         What it has for KV-cache.
@@ -79,7 +83,7 @@ class Engine:
         self.fetch_group = fetch_group
         self.ports = node.ports[gpu]
         self.copy_in = route(paths.copy_in(self.ports))
-        self.write_back = paths.write_back(self.ports)
+        self.write_back = block_links(self.ports)
         self.hbm = Memory(f"{self.name}.hbm", kv_hbm_bytes)
         self.copies = CopyQueue(network)
         self.sequences = 0

@@ -109,8 +109,10 @@ class Loader:
             loaded = stored = 0
             if is_first:
                 loaded, stored = turn.hit, turn.prefill_read
-                _add(load, paths.copy_in(pe), turn.prefill_read * self._kv_bytes)
-                _add(load, paths.send_hits(de, pe), turn.decode_read * self._kv_bytes)
+                if stored:
+                    _add(load, paths.copy_in(pe), stored * self._kv_bytes)
+                if stored < loaded:
+                    _add(load, paths.send_hits(de, pe), (loaded - stored) * self._kv_bytes)
             stored += tokens
             _add(load, paths.hand_over(pe, de), stored * self._kv_bytes)
             submit_s[turn.pe] += self._submit_s(loaded) + self._submit_s(stored)
@@ -139,14 +141,16 @@ class Loader:
 
     def decoded(self, grown: Sequence[tuple[Turn, int]]) -> None:
         """Turns have come to so many tokens: write the blocks that are newly full to storage."""
-        full: dict[Node, list[tuple[Turn, int]]] = defaultdict(list)
+        full: dict[WriteQueue, None] = {}
         for turn, tokens in grown:
             blocks = (tokens - turn.stored) // BLOCK_TOKENS
             if blocks > 0:
                 turn.stored += blocks * BLOCK_TOKENS
-                full[turn.de.node].append((turn, blocks))
-        for node, written in full.items():
-            self._writes[node].write(written)
+                writes = self._writes[turn.de.node]
+                writes.add(turn, blocks)
+                full[writes] = None
+        for writes in full:
+            writes.write()
 
     def when_stored(self, turn: Turn, then: Callable[[], None]) -> None:
         """Call ``then`` as soon as all full blocks of a turn that has ended are in storage."""

@@ -94,7 +94,9 @@ class Network(Timer):
         flow = idle.pop() if idle else self._new_flow(size)
         self._done[flow] = done
         top_rate = size_bytes / at_least_s if at_least_s > 0 else inf
-        self.set_at(fluid.start(flow, links, shares, float(size_bytes), top_rate, now, self._where))
+        ends_at = fluid.start(flow, links, shares, float(size_bytes), top_rate, now, self._where)
+        if ends_at != self._at:
+            self.set_at(ends_at)
 
     def set_model_rate(self, traffic: ModelTraffic, rate: float, capacity: float | None = None) -> None:
         """Change the high-priority rate on the links of ``traffic``, and their bandwidth if it is given; KV flows adapt."""

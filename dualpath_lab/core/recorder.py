@@ -68,16 +68,16 @@ class _Log:
     def __init__(self) -> None:
         self._columns: dict[str, array[Any]] = {name: array("q") for name in self.WHOLE}
         self._columns |= {name: array("d") for name in self.TIMES}
-        self._row = Struct(f"{len(self.WHOLE)}q{len(self.TIMES)}d")
+        self._pack = Struct(f"{len(self.WHOLE)}q{len(self.TIMES)}d").pack
         self._rows = bytearray()
         self._length = 0
 
     def __len__(self) -> int:
         return self._length
 
-    def _append(self, *row: float) -> None:
+    def _append(self, row: bytes) -> None:
         self._length += 1
-        self._rows += self._row.pack(*row)
+        self._rows += row
         if len(self._rows) >= _MOST_BYTES:
             self._sort_in()
 
@@ -112,7 +112,7 @@ class ForwardLog(_Log):
 
     def add(self, start_s: float, end_s: float, attention_s: float, tokens: int, requests: int) -> None:
         """Append a forward that has ended."""
-        self._append(tokens, requests, start_s, end_s, attention_s)
+        self._append(self._pack(tokens, requests, start_s, end_s, attention_s))
 
 
 class TurnLog(_Log):
@@ -129,10 +129,25 @@ class TurnLog(_Log):
     def add(self, turn: Turn) -> None:
         """Append a finished turn."""
         self._append(
-            *(turn.agent, turn.row, turn.hit, turn.computed, turn.generate, turn.pe.index, turn.de.index, turn.prefill_read),
-            *turn.seen,
-            *(turn.submitted, turn.placed, turn.read, turn.prefill_started, turn.prefill_ended),
-            *(turn.first_token, turn.second_token, turn.finished),
+            self._pack(
+                turn.agent,
+                turn.row,
+                turn.hit,
+                turn.computed,
+                turn.generate,
+                turn.pe.index,
+                turn.de.index,
+                turn.prefill_read,
+                *turn.seen,
+                turn.submitted,
+                turn.placed,
+                turn.read,
+                turn.prefill_started,
+                turn.prefill_ended,
+                turn.first_token,
+                turn.second_token,
+                turn.finished,
+            )
         )
 
     def columns(self, first: int = 0) -> dict[str, NDArray[np.int64] | NDArray[np.float64]]:

@@ -8,6 +8,7 @@ from math import lcm
 from typing import TypeVar
 
 from dualpath_lab.core.dispatch import Dispatch, Placement
+from dualpath_lab.core.private_queue import PrivateQueue
 from dualpath_lab.core.turn_view import TurnView
 from dualpath_lab.core.views import ClusterView, DecodeEngineView, NodeView, PrefillEngineView
 from dualpath_lab.workload import BLOCK_TOKENS
@@ -16,9 +17,6 @@ Kind = TypeVar("Kind")
 
 ChooseSide = Callable[[TurnView, PrefillEngineView, DecodeEngineView], int]
 """How many hit tokens of a turn the prefill node reads, once its engines are known."""
-
-Z_SLACK = 1.05
-"""Published (section 7): how far over the mean an engine's tokens may go in phase 2."""
 
 
 class RoundRobin:
@@ -112,24 +110,20 @@ class Adaptive:
         self._alpha_s = alpha_s
         self.storage_changed()
         self._beta = beta_tokens
-        self._prefill_groups, self._decode_groups = cluster.prefill_groups, cluster.decode_groups
+        self._prefill_groups = cluster.prefill_groups
         self._prefill_queue: deque[TurnView] = deque()
         self._hungry = dict.fromkeys(range(len(self._prefill_groups)))
-        self._private: list[deque[TurnView]] = [deque() for _ in self._decode_groups]
-        self._group_tokens = [0] * len(self._decode_groups)
+        self._private = [PrivateQueue(engines, dispatch, self._read_if_assigned) for engines in cluster.decode_groups]
+        self._group_tokens = [0] * len(cluster.decode_groups)
         self._prefill_tokens = [[engine.tokens for engine in engines] for engines in self._prefill_groups]
-        self._place = {engine: place for engines in self._decode_groups for place, engine in enumerate(engines)}
-        self._sequences = [[engine.sequences for engine in engines] for engines in self._decode_groups]
-        self._tokens = [[engine.tokens for engine in engines] for engines in self._decode_groups]
-        self._placed_tokens = [sum(tokens) for tokens in self._tokens]
-        self._free_bytes = [sum(engine.free_hbm_bytes for engine in engines) for engines in self._decode_groups]
 
     def submit(self, turn: TurnView) -> None:
         """Queue the turn on both sides and serve whoever can take work, the prefill group first that was last offered any longest ago."""
-        decode_group = self._group_tokens.index(min(self._group_tokens))
-        self._group_tokens[decode_group] += turn.tokens
-        self._private[decode_group].append(turn)
-        self._assign_decode(decode_group)
+        decode_group, tokens = self._group_tokens.index(min(self._group_tokens)), turn.tokens
+        self._group_tokens[decode_group] += tokens
+        private = self._private[decode_group]
+        private.add(turn, tokens)
+        private.assign()
         self._prefill_queue.append(turn)
         for group in list(self._hungry):
             if not self._prefill_queue:
@@ -158,13 +152,11 @@ class Adaptive:
         engine, tokens = turn.decode_engine, turn.tokens
         if engine is None:
             return
-        group, place = engine.group, self._place[engine]
-        self._sequences[group][place] -= 1
-        self._tokens[group][place] -= tokens
+        group = engine.group
         self._group_tokens[group] -= tokens
-        self._placed_tokens[group] -= tokens
-        self._free_bytes[group] += turn.hbm_bytes
-        self._assign_decode(group)
+        private = self._private[group]
+        private.ended(engine, tokens, turn.hbm_bytes)
+        private.assign()
 
     def read_ended(self, node: NodeView) -> None:
         """Nothing: nobody waits for a read queue."""
@@ -190,49 +182,6 @@ class Adaptive:
             self._dispatch.prefill(turn, engines[place])
             self._read_if_assigned(turn)
         return min(tokens) <= self._beta
-
-    def _assign_decode(self, group: int) -> None:
-        queue = self._private[group]
-        if not queue:
-            return
-        bound, sequences, loads = self._balanced_tokens(group), self._sequences[group], self._tokens[group]
-        while queue:
-            turn = queue[0]
-            tokens, hbm_bytes = turn.tokens, turn.hbm_bytes
-            place = self._choose(group, tokens, hbm_bytes, bound)
-            if place is None:
-                return
-            queue.popleft()
-            self._dispatch.decode(turn, self._decode_groups[group][place])
-            sequences[place] += 1
-            loads[place] += tokens
-            self._placed_tokens[group] += tokens
-            self._free_bytes[group] -= hbm_bytes
-            self._read_if_assigned(turn)
-
-    def _choose(self, group: int, tokens: int, hbm_bytes: int, bound: float) -> int | None:
-        """The engine of fewest sequences that has room and stays within the bound; else that of fewest tokens that has room."""
-        engines, sequences, loads = self._decode_groups[group], self._sequences[group], self._tokens[group]
-        most = int(bound) - tokens
-        best = sequences.index(min(sequences))
-        if loads[best] > most:
-            balanced = [place for place, load in enumerate(loads) if load <= most]
-            best = min(balanced, key=sequences.__getitem__, default=-1)
-        if best >= 0 and engines[best].free_hbm_bytes >= hbm_bytes:
-            return best
-        roomy = [place for place, engine in enumerate(engines) if engine.free_hbm_bytes >= hbm_bytes]
-        balanced = [place for place in roomy if loads[place] <= most]
-        return min(balanced, key=sequences.__getitem__) if balanced else min(roomy, key=loads.__getitem__, default=None)
-
-    def _balanced_tokens(self, group: int) -> float:
-        """Z of phase 2: what an engine has when the longest head-run that fits the group's free HBM is spread evenly, and a little more."""
-        free_bytes, tokens = self._free_bytes[group], self._placed_tokens[group]
-        for turn in self._private[group]:
-            free_bytes -= turn.hbm_bytes
-            if free_bytes < 0:
-                break
-            tokens += turn.tokens
-        return Z_SLACK * tokens / len(self._decode_groups[group])
 
     def _read_if_assigned(self, turn: TurnView) -> None:
         """Choose the side once both queues have given the turn an engine."""

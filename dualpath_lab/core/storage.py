@@ -5,29 +5,42 @@ A cached prefix is a number of blocks of one trajectory, never a list; the stora
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from dualpath_lab.core import paths
-from dualpath_lab.core.links import Route, crossing, route
+from dualpath_lab.core.links import Route, over, route
 
 if TYPE_CHECKING:
     from dualpath_lab.core.cluster import Node
     from dualpath_lab.core.engines import DecodeEngine
     from dualpath_lab.core.links import Link
     from dualpath_lab.core.network import Network
+    from dualpath_lab.core.paths import Ports
     from dualpath_lab.core.turn import Turn
 
 
-class _Read(NamedTuple):
-    """The KV-cache of so many tokens, room in the buffer for it, and what comes then."""
+class BlockLinks(NamedTuple):
+    """Links that a block crosses on its way from HBM to storage, by number.
 
-    tokens: int
-    read_bytes: int
-    buffer_bytes: int
-    then: Callable[[], None]
+    Attributes
+    ----------
+    own : tuple of int
+        Of its engine; it crosses each once.
+    common : dict of int to int
+        Of the node, and how often it crosses each.
+    """
+
+    own: tuple[int, ...]
+    common: dict[int, int]
+
+
+def block_links(engine: Ports[Link]) -> BlockLinks:
+    """Of an engine's blocks; see :func:`paths.write_back`."""
+    crossed = Counter(link.number for link in paths.write_back(engine))
+    own = (engine.cnic_tx.number, engine.cnic_rx.number)
+    return BlockLinks(own, {number: times for number, times in crossed.items() if number not in own})
 
 
 class ReadQueue:
@@ -46,8 +59,8 @@ class ReadQueue:
     def __init__(self, node: Node, network: Network) -> None:
         self._node = node
         self._network = network
-        self._waiting: deque[_Read] = deque()
-        self._reading: _Read
+        self._waiting: deque[tuple[int, int, int, Callable[[], None]]] = deque()
+        self._reading: tuple[int, int, Callable[[], None]]
         self._route: Route = route(paths.read(node.ports[0]))
         self._busy = False
         self.tokens = 0
@@ -56,25 +69,27 @@ class ReadQueue:
     def read(self, tokens: int, read_bytes: int, buffer_bytes: int, then: Callable[[], None]) -> None:
         """Read the KV-cache of ``tokens`` into the node's buffer, once it has room for ``buffer_bytes`` more, and call ``then``."""
         self.tokens += tokens
-        self._waiting.append(_Read(tokens, read_bytes, buffer_bytes, then))
-        if not self._busy:
-            self._next()
+        if self._busy:
+            self._waiting.append((tokens, read_bytes, buffer_bytes, then))
+        else:
+            self._busy = True
+            self._take_room(tokens, read_bytes, buffer_bytes, then)
 
-    def _next(self) -> None:
-        self._busy = bool(self._waiting)
-        if not self._busy:
-            return
-        self._reading = self._waiting.popleft()
-        self._node.buffer.take(self._reading.buffer_bytes, self._start)
+    def _take_room(self, tokens: int, read_bytes: int, buffer_bytes: int, then: Callable[[], None]) -> None:
+        self._reading = tokens, read_bytes, then
+        self._node.buffer.take(buffer_bytes, self._start)
 
     def _start(self) -> None:
-        self._network.start(self._route, self._reading.read_bytes, self._done)
+        self._network.start(self._route, self._reading[1], self._done)
 
     def _done(self) -> None:
-        read = self._reading
-        self.tokens -= read.tokens
-        self._next()
-        read.then()
+        tokens, _, then = self._reading
+        self.tokens -= tokens
+        if self._waiting:
+            self._take_room(*self._waiting.popleft())
+        else:
+            self._busy = False
+        then()
         if self.ended:
             self.ended()
 
@@ -100,40 +115,47 @@ class WriteQueue:
         self._waiting: list[Turn] = []
         self._writing: list[Turn] = []
         self._blocks: dict[DecodeEngine, int] = defaultdict(int)
-        self._route = lru_cache(_write_route)
         self._busy = False
 
-    def write(self, full: list[tuple[Turn, int]]) -> None:
-        """Write so many more blocks of each turn."""
-        for turn, number in full:
-            turn.writes += 1
-            self._blocks[turn.de] += number
-            self._waiting.append(turn)
-        if not self._busy:
-            self._next()
+    def add(self, turn: Turn, blocks: int) -> None:
+        """Let so many more blocks of a turn wait for :meth:`write`."""
+        turn.writes += 1
+        self._blocks[turn.de] += blocks
+        self._waiting.append(turn)
 
-    def _next(self) -> None:
-        self._busy = bool(self._waiting)
+    def write(self) -> None:
+        """Write what waits, unless a write is under way."""
         if not self._busy:
-            return
+            self._busy = True
+            self._start()
+
+    def _start(self) -> None:
         self._writing, self._waiting = self._waiting, []
         blocks, self._blocks = self._blocks, defaultdict(int)
-        route = self._route(tuple(blocks.items()))
-        self._network.start(route, self._block_bytes, self._written, max(blocks.values()) * self._block_submit_s)
+        self._network.start(_write_route(blocks), self._block_bytes, self._written, max(blocks.values()) * self._block_submit_s)
 
     def _written(self) -> None:
         written = self._writing
-        self._next()
+        if self._waiting:
+            self._start()
+        else:
+            self._busy = False
         for turn in written:
             turn.writes -= 1
             if turn.when_stored and not turn.writes:
                 turn.when_stored()
 
 
-def _write_route(blocks: Iterable[tuple[DecodeEngine, int]]) -> Route:
-    """Of so many blocks of each engine."""
-    streams: dict[Link, float] = defaultdict(float)
-    for engine, number in blocks:
-        for link in engine.write_back:
-            streams[link] += number
-    return crossing(streams)
+def _write_route(blocks: Mapping[DecodeEngine, int]) -> Route:
+    """Of so many blocks of each engine; all are of one node."""
+    total = sum(blocks.values())
+    links: list[int] = []
+    shares: list[float] = []
+    for engine, number in blocks.items():
+        own, common = engine.write_back
+        links += own
+        shares += [number] * len(own)
+        if len(links) == len(own):
+            links += common
+            shares += [total * times for times in common.values()]
+    return over(links, shares)
