@@ -69,16 +69,20 @@ class ComputeQuota:
         return chunks, spent
 
     def _most_that_fit(self, cached: int, too_many: int, too_many_flops: float, quota_flops: float) -> tuple[int, float]:
-        """The most tokens whose attention keeps to the quota, and their FLOPs, which grow nearly evenly with them."""
-        fits, fits_flops = 0, 0.0
+        """The most tokens whose attention keeps to the quota, and their FLOPs: the secant method, and bisection where that leads astray."""
+        fits, fits_flops = last, last_flops = 0, 0.0
+        tried, flops = too_many, too_many_flops
         while too_many - fits > 1:
-            share = (quota_flops - fits_flops) / (too_many_flops - fits_flops)
-            tried = min(max(fits + int(share * (too_many - fits)), fits) + 1, too_many - 1)
+            expected = last + (quota_flops - last_flops) * (tried - last) / (flops - last_flops)
+            if not fits <= expected < too_many:
+                expected = (fits + too_many) / 2
+            last, last_flops = tried, flops
+            tried = min(int(expected) + 1, too_many - 1)
             flops = self._model.attention_flops(cached, tried)
             if flops <= quota_flops:
                 fits, fits_flops = tried, flops
             else:
-                too_many, too_many_flops = tried, flops
+                too_many = tried
         return fits, fits_flops
 
 

@@ -93,7 +93,7 @@ class Route(NamedTuple):
     shares : float64 array, shape (links,)
         How many of the flow's streams cross each.
     size : int
-        Binary logarithm of the number of links, rounded up.
+        Binary logarithm of the number of links, rounded up; -1 where there is none.
     """
 
     links: NDArray[np.int64]
@@ -126,7 +126,7 @@ def numbers(links: Iterable[Link]) -> NDArray[np.int64]:
 
 def over(links: list[int], shares: list[float]) -> Route:
     """The route over links of some numbers, each crossed by its share of the streams."""
-    return Route(np.array(links, np.int64), np.array(shares, np.float64), (len(links) - 1).bit_length())
+    return Route(np.array(links, np.int64), np.array(shares, np.float64), (len(links) - 1).bit_length() if links else -1)
 
 
 def crossing(streams: Mapping[Link, float]) -> Route:

@@ -57,7 +57,7 @@ class Network(Timer):
         self._booked_until_s = 0.0
         self._crossings = 0
         self._done: list[Callable[[], None] | None] = []
-        self._size: list[int] = []
+        self._idle_like: list[list[int]] = []
         self._idle: dict[int, list[int]] = defaultdict(list)
 
     def link(self, name: str, kind: str, role: str, direction: str, capacity: float) -> Link:
@@ -85,7 +85,7 @@ class Network(Timer):
             The flow takes no less time than this.
         """
         links, shares, size = route
-        if not size_bytes or not len(links):
+        if not size_bytes or size < 0:
             call_later(self.env, at_least_s, done)
             return
         if (now := self.env.now) >= self._booked_until_s:
@@ -161,7 +161,7 @@ class Network(Timer):
             self._make_bins(now)
         flow, ends_at = fluid.finish_next(now, self._where)
         done, self._done[flow] = self._done[flow], None
-        self._idle[self._size[flow]].append(flow)
+        self._idle_like[flow].append(flow)
         self.set_at(ends_at)
         if done:
             done()
@@ -188,7 +188,7 @@ class Network(Timer):
         self._make_room(flows=flow + 1, crossings=self._crossings)
         self._arrays.flows[flow]["first"] = first
         self._done.append(None)
-        self._size.append(size)
+        self._idle_like.append(self._idle[size])
         return flow
 
     def _make_room(self, **need: int) -> None:

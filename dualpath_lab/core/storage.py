@@ -27,12 +27,12 @@ class BlockLinks(NamedTuple):
     Attributes
     ----------
     own : tuple of int
-        Of its engine; it crosses each once.
+        Either direction of its engine's compute NIC; it crosses each once.
     common : dict of int to int
         Of the node, and how often it crosses each.
     """
 
-    own: tuple[int, ...]
+    own: tuple[int, int]
     common: dict[int, int]
 
 
@@ -148,14 +148,10 @@ class WriteQueue:
 
 def _write_route(blocks: Mapping[DecodeEngine, int]) -> Route:
     """Of so many blocks of each engine; all are of one node."""
-    total = sum(blocks.values())
     links: list[int] = []
     shares: list[float] = []
     for engine, number in blocks.items():
-        own, common = engine.write_back
-        links += own
-        shares += [number] * len(own)
-        if len(links) == len(own):
-            links += common
-            shares += [total * times for times in common.values()]
-    return over(links, shares)
+        links += engine.write_back.own
+        shares += (number, number)
+    total, common = sum(blocks.values()), next(iter(blocks)).write_back.common
+    return over([*links, *common], [*shares, *(total * times for times in common.values())])

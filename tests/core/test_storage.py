@@ -13,7 +13,7 @@ from dualpath_lab.core.links import Link
 from dualpath_lab.core.memory import Memory
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.paths import Ports
-from dualpath_lab.core.storage import ReadQueue, WriteQueue
+from dualpath_lab.core.storage import BlockLinks, ReadQueue, WriteQueue
 from dualpath_lab.core.turn import Turn, hit_tokens
 from dualpath_lab.workload import BLOCK_TOKENS
 
@@ -120,7 +120,8 @@ class WritingEngine:
     """An engine as far as the queue sees it."""
 
     def __init__(self, gpu: int, network: Network, snic_tx: Link) -> None:
-        self.write_back = (network.link(f"d0.g{gpu}.cnic", "cnic", "decode", "tx", 8.0), snic_tx)
+        own = [network.link(f"d0.g{gpu}.cnic", "cnic", "decode", direction, 8.0).number for direction in ("tx", "rx")]
+        self.write_back = BlockLinks((own[0], own[1]), {snic_tx.number: 1})
 
 
 class Writer:
@@ -137,6 +138,12 @@ class Writer:
 
     def write_at(self, at_s: float, *blocks: tuple[int, int]) -> None:
         """At a time, so many blocks of each engine, each for a turn of its own."""
+
+        def write() -> None:
+            for turn, number in full:
+                self.queue.add(turn, number)
+            self.queue.write()
+
         full = []
         for engine, number in blocks:
             turn = Turn(len(self.stored), 0, 0, 1, 1, 1)
@@ -145,7 +152,7 @@ class Writer:
             self.stored[key] = float("nan")
             turn.when_stored = lambda key=key: self.stored.update({key: self.env.now})
             full.append((turn, number))
-        self.env.timeout(at_s).callbacks.append(lambda _: self.queue.write(full))
+        self.env.timeout(at_s).callbacks.append(lambda _: write())
 
     def run(self) -> None:
         while self.env.peek() < float("inf"):

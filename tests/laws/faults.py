@@ -55,12 +55,12 @@ FAULTS = (
         "split_loader.py", "            if not turn.reads_left:\n", "            if True:\n", "a split read is over when its first half is"
     ),
     # Storage and memory
-    Fault("storage.py", "        self.tokens -= read.tokens\n", "", "a read queue only ever grows"),
+    Fault("storage.py", "        self.tokens -= tokens\n", "", "a read queue only ever grows"),
     Fault("storage.py", "self.tokens += tokens", "self.tokens += buffer_bytes", "a read queue counts bytes for tokens"),
     Fault(
         "storage.py",
-        "            turn.writes += 1\n",
-        "            turn.writes = 1\n",
+        "        turn.writes += 1\n",
+        "        turn.writes = 1\n",
         "of several writes of a turn, the first counts as all",
     ),
     Fault("memory.py", "if size_bytes > self.free_bytes:", "if False:", "memory is granted that is not free"),
@@ -81,10 +81,10 @@ FAULTS = (
     Fault("scheduler.py", "place = tokens.index(min(tokens))", "place = tokens.index(max(tokens))", "the busiest prefill engine is chosen"),
     Fault("scheduler.py", "if tokens[place] > self._beta:", "if False:", "no prefill engine is ever overloaded"),
     Fault("scheduler.py", "self._group_tokens.index(min(self._group_tokens))", "0", "phase 1 knows one decode group"),
-    Fault("scheduler.py", "        self._free_bytes[group] += turn.hbm_bytes\n", "", "Z forgets the HBM that is free again"),
+    Fault("private_queue.py", "        self._free_bytes += hbm_bytes\n", "", "Z forgets the HBM that is free again"),
     Fault(
         "scheduler.py",
-        "self._assign_decode(group)\n\n    def read_ended",
+        "private.assign()\n\n    def read_ended",
         "pass\n\n    def read_ended",
         "a turn that ends lets nobody in (a lost wake-up)",
     ),
