@@ -7,9 +7,11 @@ import resource
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from platform import python_compiler, python_version
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
+from timeit import timeit
 from typing import Any, NamedTuple
 
 from simpy import Environment
@@ -25,6 +27,8 @@ OTHERS_TURNS_PER_S = 93.0
 """The fastest other simulator measured on agentic turns (NVIDIA DynoSim)."""
 TRAJECTORIES, TURNS, FIRST_TOKENS, LAST_TOKENS, REUSED, ANSWER_TOKENS = 500, 30, 32_000, 49_000, 0.95, 150
 FRAMES = 150
+PENDING = 50
+"""Events that wait at a time, about as in a run."""
 
 
 class Speed(NamedTuple):
@@ -35,6 +39,7 @@ class Speed(NamedTuple):
     cpu_s: float
     peak_mb: float
     kernel_share: float
+    call_ns: float
 
 
 def agentic_trace(path: Path) -> str:
@@ -72,18 +77,31 @@ def run(values: dict[str, Any]) -> Speed:
     simulation.run()
     cpu_s = process_time() - started
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Speed(len(simulation.log), simulation.events, cpu_s, peak_mb, bare_events_s(simulation.events) / cpu_s)
+    return Speed(len(simulation.log), simulation.events, cpu_s, peak_mb, bare_events_s(simulation.events) / cpu_s, call_ns())
 
 
 def bare_events_s(events: int) -> float:
-    """Time that SimPy by itself takes for so many timeouts with a callback."""
+    """Time that SimPy by itself takes for so many timeouts that each lead to another."""
     env, tried = Environment(), min(events, 200_000)
+
+    def again(_event: Any) -> None:
+        env.timeout(1.0).callbacks.append(again)
+
+    for number in range(PENDING):
+        env.timeout(number / PENDING).callbacks.append(again)
     started = process_time()
-    for number in range(tried):
-        env.timeout(number % 1000).callbacks.append(lambda _: None)
-    while env.peek() < float("inf"):
+    for _ in range(tried):
         env.step()
     return (process_time() - started) * events / tried
+
+
+def call_ns() -> float:
+    """Mean time of a bare call: how fast this interpreter is on this machine at this moment."""
+
+    def nothing() -> None:
+        return
+
+    return 1e3 * min(timeit(nothing, number=1_000_000, timer=process_time) for _ in range(3))
 
 
 def frame_s() -> float:
@@ -104,7 +122,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--largest", action="store_true", help="48P96D, too")
     options = parser.parse_args()
-    print(f"{'case':<30}{'turns':>11}{'turns/s':>9}{'events/s':>10}{'events/turn':>12}{'peak MB':>9}{'SimPy':>7}")
+    print(f"Python {python_version()} ({python_compiler()}); how fast it is just then is told by the time of a bare call")
+    print(f"{'case':<30}{'turns':>11}{'turns/s':>9}{'events/s':>10}{'events/turn':>12}{'peak MB':>9}{'SimPy':>7}{'a call':>9}")
     with TemporaryDirectory() as folder:
         for name, values in cases(agentic_trace(Path(folder) / "agentic.csv"), options.largest).items():
             with ProcessPoolExecutor(1, get_context("spawn")) as pool:
@@ -112,7 +131,7 @@ def main() -> None:
             rate = speed.turns / speed.cpu_s
             print(
                 f"{name:<30}{speed.turns:>11,}{rate:>9,.0f}{speed.events / speed.cpu_s:>10,.0f}{speed.events / speed.turns:>12.2f}"
-                f"{speed.peak_mb:>9,.0f}{speed.kernel_share:>7.0%}"
+                f"{speed.peak_mb:>9,.0f}{speed.kernel_share:>7.0%}{speed.call_ns:>6.0f} ns"
                 + (f"  {rate / OTHERS_TURNS_PER_S:,.0f} times the fastest other simulator" if "500 x 30" in name else "")
             )
     print(f"a live page's frame: {1e3 * frame_s():.1f} ms of {1e3 * FRAME_S:.0f}")

@@ -63,6 +63,13 @@ FAULTS = (
         "        turn.writes = 1\n",
         "of several writes of a turn, the first counts as all",
     ),
+    Fault(
+        "storage.py",
+        "        if self._waiting:\n            self._start()\n",
+        "        if False:\n            self._start()\n",
+        "blocks that fill during a write are forgotten",
+    ),
+    Fault("engines.py", "        if self._waiting:\n", "        if False:\n", "of an engine's copies only the first is made"),
     Fault("memory.py", "if size_bytes > self.free_bytes:", "if False:", "memory is granted that is not free"),
     Fault(
         "memory.py",
@@ -89,6 +96,7 @@ FAULTS = (
         "a turn that ends lets nobody in (a lost wake-up)",
     ),
     Fault("scheduler.py", "/ 2 / BLOCK_TOKENS)", "/ BLOCK_TOKENS)", "a split read is divided twice as unevenly"),
+    Fault("private_queue.py", "        self._sequences[place] -= 1\n", "", "sequences that have ended count on"),
     # Prefill and decode
     Fault("batching.py", "while too_many - fits > 1:", "while too_many - fits > 2:", "the quota's search ends one step early"),
     Fault("batching.py", "attention_flops(cached, tried)", "attention_flops(0, tried)", "the quota forgets the context"),
@@ -146,6 +154,7 @@ FAULTS = (
     ),
     Fault("alarm.py", "if time_s < pending[-1]:", "if pending[-1] == inf:", "an alarm can't be brought forward"),
     # The network
+    Fault("network.py", "if ends_at != self._at:", "if ends_at > self._at:", "a flow that ends before all others ends too late"),
     Fault("fairness.py", "level = max(link.room, 0.0) / link.weight", "level = max(link.room, 0.0)", "everyone gets the whole link"),
     Fault("fairness.py", "this.left -= moved", "this.left -= 0.99 * moved", "bytes are carried twice"),
     Fault(
