@@ -253,7 +253,7 @@ def book(net: Arrays, flow: int, size_bytes: float, now: float) -> None:
     for crossing in net.crossings[this.first : this.first + this.length]:
         amount = size_bytes * crossing.share
         net.totals[crossing.link] += amount
-        bins = net.bins[crossing.link]
+        bins = net.bins[:, crossing.link]
         if first == last:
             bins[first] += amount
         else:

@@ -54,8 +54,8 @@ class Arrays(NamedTuple):
         second half, and every entry ``i`` before them is the earlier one of ``2 i`` and ``2 i + 1``.
     totals : float64 array, shape (links,)
         Bytes carried, booked whenever a flow's rate changes.
-    bins : float64 array, shape (links, bins)
-        The same in bins of ``BIN_S``.
+    bins : float64 array, shape (bins, links)
+        The same in bins of ``BIN_S``; what is booked at a time lies side by side.
     inside, touched : int64 array, shape (flows,) and (links,)
         Flows whose rates are being worked out, and their links.
     """
@@ -80,7 +80,7 @@ def no_flows() -> Arrays:
 
 def with_room(arrays: Arrays, links: int = 0, flows: int = 0, crossings: int = 0, bins: int = 0) -> Arrays:
     """The same with room for so many of each; what has to grow grows to double its size or more."""
-    have_links, have_bins = arrays.bins.shape
+    have_bins, have_links = arrays.bins.shape
     links, flows, crossings, bins = (
         have if need <= have else max(need, 2 * have)
         for need, have in ((links, have_links), (flows, len(arrays.flows)), (crossings, len(arrays.crossings)), (bins, have_bins))
@@ -91,7 +91,7 @@ def with_room(arrays: Arrays, links: int = 0, flows: int = 0, crossings: int = 0
         crossings=_grown(arrays.crossings, crossings),
         ends_at=_grown_tree(arrays.ends_at, flows),
         totals=_grown(arrays.totals, links),
-        bins=_grown(arrays.bins, links, bins),
+        bins=_grown(arrays.bins, bins, links),
         inside=_grown(arrays.inside, flows),
         touched=_grown(arrays.touched, links),
     )

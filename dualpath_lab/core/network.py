@@ -145,7 +145,7 @@ class Network(Timer):
         float64 array, shape (links, bins)
             Bins ``first`` up to, not including, ``last``.
         """
-        booked, size = self._arrays.bins[: len(self.links), first:last], max(last - first, 0)
+        booked, size = self._arrays.bins[first:last, : len(self.links)].T, max(last - first, 0)
         carried = np.zeros((len(self.links), size))
         carried[:, : booked.shape[1]] = booked
         return carried + np.diff(self._under_way(np.arange(first, first + size + 1, dtype=np.float64) * BIN_S))
@@ -179,7 +179,7 @@ class Network(Timer):
     def _make_bins(self, now: float) -> None:
         """The arrays are new ones, with a bin for this time and some to come."""
         self._make_room(bins=int(now / BIN_S) + 1)
-        self._booked_until_s = self._arrays.bins.shape[1] * BIN_S
+        self._booked_until_s = len(self._arrays.bins) * BIN_S
 
     def _new_flow(self, size: int) -> int:
         """Number of a flow for routes of that size."""
