@@ -174,6 +174,22 @@ def test_decode_phase_2_prefers_few_sequences_among_the_balanced() -> None:
     assert (bench.decode[1].tokens, bench.decode[1].sequences) == (130, 2)
 
 
+def test_decode_phase_2_counts_nobody_who_has_ended() -> None:
+    """Section 7: Z = 1.05 (200 + 10) / 2 = 110, so both are balanced. Mutant: a sequence that has ended counts on."""
+    bench = Bench(1, 1, 2)
+    for engine, sequences in zip(bench.decode, (3, 2), strict=True):
+        engine.tokens, engine.sequences = 100, sequences
+    scheduler = bench.adaptive()
+    for _ in range(3):
+        turn = bench.turn(9, 1)
+        scheduler.submit(turn)
+        over = bench.placed[-1]
+        over.de.sequences -= 1
+        over.de.tokens -= over.tokens
+        scheduler.turn_ended(turn)
+    assert [turn.de.index for turn in bench.placed] == [1, 1, 1]
+
+
 def test_decode_phase_2_takes_the_least_tokens_where_none_is_balanced() -> None:
     """Section 7: Z = 1.05 (100 + 610) / 2 = 373, and both would have more. Mutant: fewest sequences there too, or nobody."""
     bench = Bench(1, 1, 2)
