@@ -27,8 +27,8 @@ OTHERS_TURNS_PER_S = 93.0
 """The fastest other simulator measured on agentic turns (NVIDIA DynoSim)."""
 TRAJECTORIES, TURNS, FIRST_TOKENS, LAST_TOKENS, REUSED, ANSWER_TOKENS = 500, 30, 32_000, 49_000, 0.95, 150
 FRAMES = 150
-PENDING = 50
-"""Events that wait at a time, about as in a run."""
+PENDING = 10
+"""Events that wait at a time: 3 to 4 in the middle of the 2P4D run, 8 to 17 in those of 8P16D and 12P24D."""
 
 
 class Speed(NamedTuple):

@@ -35,17 +35,17 @@ class PrivateQueue:
         self._placed_tokens = sum(self._tokens)
         self._free_bytes = sum(engine.free_hbm_bytes for engine in engines)
 
-    def add(self, turn: TurnView, tokens: int) -> None:
-        """Let a turn of so many tokens wait for :meth:`assign`."""
-        self._waiting.append((turn, tokens, turn.hbm_bytes))
+    def add(self, turn: TurnView) -> None:
+        """Let a turn wait for :meth:`assign`."""
+        self._waiting.append((turn, turn.tokens, turn.hbm_bytes))
 
-    def ended(self, engine: DecodeEngineView, tokens: int, hbm_bytes: int) -> None:
-        """A turn is over on one of the engines."""
-        place = self._place[engine]
+    def ended(self, turn: TurnView, engine: DecodeEngineView) -> None:
+        """The turn is over on one of the engines."""
+        place, tokens = self._place[engine], turn.tokens
         self._sequences[place] -= 1
         self._tokens[place] -= tokens
         self._placed_tokens -= tokens
-        self._free_bytes += hbm_bytes
+        self._free_bytes += turn.hbm_bytes
 
     def assign(self) -> None:
         """Give engines to the turns that wait, first come first, as far as there is room."""

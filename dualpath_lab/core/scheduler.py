@@ -119,10 +119,10 @@ class Adaptive:
 
     def submit(self, turn: TurnView) -> None:
         """Queue the turn on both sides and serve whoever can take work, the prefill group first that was last offered any longest ago."""
-        decode_group, tokens = self._group_tokens.index(min(self._group_tokens)), turn.tokens
-        self._group_tokens[decode_group] += tokens
+        decode_group = self._group_tokens.index(min(self._group_tokens))
+        self._group_tokens[decode_group] += turn.tokens
         private = self._private[decode_group]
-        private.add(turn, tokens)
+        private.add(turn)
         private.assign()
         self._prefill_queue.append(turn)
         for group in list(self._hungry):
@@ -149,13 +149,12 @@ class Adaptive:
 
     def turn_ended(self, turn: TurnView) -> None:
         """Give the decode group's private queue another try."""
-        engine, tokens = turn.decode_engine, turn.tokens
+        engine = turn.decode_engine
         if engine is None:
             return
-        group = engine.group
-        self._group_tokens[group] -= tokens
-        private = self._private[group]
-        private.ended(engine, tokens, turn.hbm_bytes)
+        self._group_tokens[engine.group] -= turn.tokens
+        private = self._private[engine.group]
+        private.ended(turn, engine)
         private.assign()
 
     def read_ended(self, node: NodeView) -> None:

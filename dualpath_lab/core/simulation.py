@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from math import inf
-from sys import float_info
 from typing import Any
 
 from simpy import Environment
@@ -141,11 +140,11 @@ class Simulation:
         env, agents = self._env, self.workload.trajectories
         peek, step = env.peek, env.step
         until = min(self.now + seconds, self._horizon_s)
-        last_s = min(until, float_info.max)
         while self.agents_finished < agents:
-            if (next_s := peek()) > last_s:
-                if next_s == inf:
-                    raise self._stalled()
+            next_s = peek()
+            if next_s == inf:
+                raise self._stalled()
+            if next_s > until:
                 break
             step()
             self.events += 1

@@ -80,7 +80,8 @@ class ReadQueue:
         self._node.buffer.take(buffer_bytes, self._start)
 
     def _start(self) -> None:
-        self._network.start(self._route, self._reading[1], self._done)
+        _, read_bytes, _ = self._reading
+        self._network.start(self._route, read_bytes, self._done)
 
     def _done(self) -> None:
         tokens, _, then = self._reading

@@ -88,7 +88,7 @@ FAULTS = (
     Fault("scheduler.py", "place = tokens.index(min(tokens))", "place = tokens.index(max(tokens))", "the busiest prefill engine is chosen"),
     Fault("scheduler.py", "if tokens[place] > self._beta:", "if False:", "no prefill engine is ever overloaded"),
     Fault("scheduler.py", "self._group_tokens.index(min(self._group_tokens))", "0", "phase 1 knows one decode group"),
-    Fault("private_queue.py", "        self._free_bytes += hbm_bytes\n", "", "Z forgets the HBM that is free again"),
+    Fault("private_queue.py", "        self._free_bytes += turn.hbm_bytes\n", "", "Z forgets the HBM that is free again"),
     Fault(
         "scheduler.py",
         "private.assign()\n\n    def read_ended",

@@ -21,9 +21,6 @@ CONNECT_S = 5.0
 _LEAVE_INTERRUPTS_TO_THE_PARENT = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 """What a worker process runs first, as Dask takes it."""
 
-_NOBODY_LOOKS = {"distributed.worker.profile.enabled": False, "distributed.admin.system-monitor.interval": "60s"}
-"""Dask's settings for workers without a dashboard: by default each is sampled a hundred times a second, which takes its time."""
-
 _BATCH = 1_000
 """Scenarios that go to the scheduler in one message."""
 
@@ -36,21 +33,19 @@ def run_here(scenarios: Mapping[str, Scenario]) -> Generator[Row]:
 
 def run_on_processes(scenarios: Mapping[str, Scenario], processes: int) -> Generator[Row]:
     """Run scenarios on so many processes of this machine; nothing listens beyond the loopback address."""
-    import dask
     from distributed import Client, LocalCluster
 
     try:
-        with dask.config.set(_NOBODY_LOOKS):
-            cluster = LocalCluster(
-                n_workers=processes,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": False},
-                preload=_LEAVE_INTERRUPTS_TO_THE_PARENT,
-                silence_logs=logging.CRITICAL,
-            )
+        cluster = LocalCluster(
+            n_workers=processes,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            preload=_LEAVE_INTERRUPTS_TO_THE_PARENT,
+            silence_logs=logging.CRITICAL,
+        )
     except RuntimeError:
         raise ScenarioError(
             f"The {processes} processes of the sweep did not start: a script calls it below if __name__ == '__main__', or with processes=1."
