@@ -17,11 +17,12 @@ from dualpath_lab.core.memory import Memory
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.paths import Ports
 from dualpath_lab.core.prefill import PrefillGroup
-from dualpath_lab.core.storage import ReadQueue
+from dualpath_lab.core.storage import ReadQueue, WriteQueue
 from dualpath_lab.hardware import load_hardware
 from dualpath_lab.models import Model
 from dualpath_lab.scenario import Role, Scenario, ScenarioError
 from dualpath_lab.units import gbytes_to_bytes
+from dualpath_lab.workload import BLOCK_TOKENS
 
 EngineKind = TypeVar("EngineKind", PrefillEngine, DecodeEngine)
 
@@ -49,7 +50,9 @@ class Node:
         buffer_bytes = model.buffer_bytes_per_node if spec.buffer_gbytes is None else int(gbytes_to_bytes(spec.buffer_gbytes))
         self.buffer = Memory(f"{self.name}.buffer", buffer_bytes)
         self.ports = [Ports(self.snic_rx, self.snic_tx, self.dram, *cnic) for cnic in self.cnics]
-        self.reads = ReadQueue(self, network)
+        self.reads = ReadQueue(self, network, model.kv_bytes_per_token)
+        block_submit_s = calibration.COPY_SUBMIT_S[scenario.cluster.copy_method] * model.layers
+        self.writes = WriteQueue(network, BLOCK_TOKENS * model.kv_bytes_per_token, block_submit_s)
 
     def links(self) -> Iterator[Link]:
         """Every link of the node."""

@@ -56,7 +56,7 @@ class DecodeGroup(EngineGroup):
         self._joining: list[Turn] = []
         self._sequences = 0
         self.step_bytes = [0] * len(engines)
-        self._due: dict[int, list[tuple[Turn, int]]] = {}
+        self._due: dict[int, list[Turn]] = {}
         self._due_steps: list[int] = []
         self._step = 0
         self._alike = 0
@@ -71,7 +71,8 @@ class DecodeGroup(EngineGroup):
     def join(self, turn: Turn) -> None:
         """Decode the rest of the turn's answer; its first token came with the prefill."""
         if turn.generate <= 1:
-            self.loader.decoded([(turn, turn.tokens)])
+            if blocks := _full_blocks(turn, turn.tokens):
+                self.loader.decoded([(turn, blocks)])
             self._end(turn)
             return
         self._joining.append(turn)
@@ -93,44 +94,50 @@ class DecodeGroup(EngineGroup):
     def _end_steps(self) -> None:
         self._step += self._alike
         self._since = self._since + self._alike * self._step_s if self._sequences else self._env.now
-        grown = self._due.pop(self._step, [])
-        if grown:
+        due = self._due.pop(self._step, [])
+        if due:
             heappop(self._due_steps)
-        for turn, tokens in grown:
+        joined, self._joining = self._joining, []
+        full: list[tuple[Turn, int]] = []
+        ended: list[Turn] = []
+        for turn in due:
+            tokens = self._step + turn.ahead
+            if not tokens % BLOCK_TOKENS:
+                full.append((turn, 1))
             if tokens < turn.tokens:
                 self._grow(turn, tokens, BLOCK_TOKENS)
             else:
+                ended.append(turn)
                 self._sequences -= 1
                 turn.de.decoding -= 1
                 self.step_bytes[turn.de.place] -= turn.step_bytes
-        joined, self._joining = self._joining, []
         for turn in joined:
+            tokens = turn.prompt + 1
+            turn.ahead = tokens - self._step
+            turn.step_bytes = self._model.decode_read_bytes(turn.prompt + turn.generate // 2)
             self._sequences += 1
             turn.de.decoding += 1
-            turn.step_bytes = self._model.decode_read_bytes(turn.prompt + turn.generate // 2)
             self.step_bytes[turn.de.place] += turn.step_bytes
-            tokens = turn.prompt + 1
+            if blocks := _full_blocks(turn, tokens):
+                full.append((turn, blocks))
             self._grow(turn, tokens, BLOCK_TOKENS - tokens % BLOCK_TOKENS)
-            grown.append((turn, tokens))
         self._plan()
         for turn in joined:
             turn.second_token = self._since + self._step_s
-        self.loader.decoded(grown)
-        for turn, tokens in grown:
-            if tokens == turn.tokens:
-                self._end(turn)
+        if full:
+            self.loader.decoded(full)
+        for turn in ended:
+            self._end(turn)
 
     def _grow(self, turn: Turn, tokens: int, more: int) -> None:
         """Note the step at whose end the turn, now of ``tokens``, has grown by ``more`` or come to its end."""
         left = turn.tokens - tokens
-        if more > left:
-            more = left
-        step = self._step + more
+        step = self._step + (more if more < left else left)
         due = self._due.get(step)
         if due is None:
             due = self._due[step] = []
             heappush(self._due_steps, step)
-        due.append((turn, tokens + more))
+        due.append(turn)
 
     def _plan(self) -> None:
         if not self._sequences:
@@ -155,3 +162,8 @@ class DecodeGroup(EngineGroup):
         if now < turn.second_token:
             turn.second_token = now
         self.turn_ended(turn)
+
+
+def _full_blocks(turn: Turn, tokens: int) -> int:
+    """Blocks that so many tokens fill, without those that storage had before the turn."""
+    return tokens // BLOCK_TOKENS - turn.hit // BLOCK_TOKENS

@@ -26,31 +26,33 @@ if TYPE_CHECKING:
 class CopyQueue:
     """Transfers that one engine submits through its compute NIC, one after the other."""
 
+    __slots__ = ("_busy", "_copying", "_network", "_waiting")
+
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._waiting: deque[tuple[Route, int, float, Callable[[], None]]] = deque()
-        self._then: Callable[[], None]
+        self._waiting: deque[tuple[Route, int, float, Callable[[Turn], None], Turn]] = deque()
+        self._copying: tuple[Callable[[Turn], None], Turn]
         self._busy = False
 
-    def submit(self, route: Route, size_bytes: int, submit_s: float, then: Callable[[], None]) -> None:
-        """Carry the bytes, which takes ``submit_s`` to submit, when everything submitted before has arrived, then call ``then``."""
+    def submit(self, route: Route, size_bytes: int, submit_s: float, then: Callable[[Turn], None], turn: Turn) -> None:
+        """Carry bytes of a turn, which takes ``submit_s`` to submit, when everything submitted before has arrived; then call ``then``."""
         if self._busy:
-            self._waiting.append((route, size_bytes, submit_s, then))
+            self._waiting.append((route, size_bytes, submit_s, then, turn))
         else:
             self._busy = True
-            self._carry(route, size_bytes, submit_s, then)
+            self._carry(route, size_bytes, submit_s, then, turn)
 
-    def _carry(self, route: Route, size_bytes: int, submit_s: float, then: Callable[[], None]) -> None:
-        self._then = then
+    def _carry(self, route: Route, size_bytes: int, submit_s: float, then: Callable[[Turn], None], turn: Turn) -> None:
+        self._copying = then, turn
         self._network.start(route, size_bytes, self._done, submit_s)
 
     def _done(self) -> None:
-        then = self._then
+        then, turn = self._copying
         if self._waiting:
             self._carry(*self._waiting.popleft())
         else:
             self._busy = False
-        then()
+        then(turn)
 
 
 class Engine:

@@ -252,7 +252,7 @@ def book(net: Arrays, flow: int, size_bytes: float, now: float) -> None:
     first, last = int(this.since / BIN_S), int(now / BIN_S)
     for crossing in net.crossings[this.first : this.first + this.length]:
         amount = size_bytes * crossing.share
-        net.totals[crossing.link] += amount
+        net.links[crossing.link].total += amount
         bins = net.bins[:, crossing.link]
         if first == last:
             bins[first] += amount

@@ -6,6 +6,7 @@ crossings of a flow lie side by side, those of a link are a list in the order in
 
 from __future__ import annotations
 
+import math
 from math import inf
 from typing import Any, NamedTuple
 
@@ -15,28 +16,38 @@ from numpy.typing import NDArray
 FULL = 1e-9
 """Share of a link's capacity below which what is left of it counts as nothing."""
 
-LINK = np.dtype(
-    [
-        *(("capacity", "f8"), ("kv_capacity", "f8")),  # bytes/s, and what of them model traffic leaves
-        ("used", "f8"),  # bytes/s that flows carry now
-        ("holds", "i8"),  # how many flows it is the bottleneck of
-        *(("first", "i8"), ("last", "i8")),  # crossings
-        *(("room", "f8"), ("wanted", "f8"), ("weight", "f8"), ("level", "f8")),  # while rates are worked out
-        *(("seen", "?"), ("tight", "?"), ("lowest", "?")),
-    ],
-    align=True,
+CACHE_LINE = 64
+"""Bytes that a processor takes from memory at a time; what belongs together should lie in one."""
+
+
+def _rows(always: dict[str, str], worked_out: dict[str, str]) -> np.dtype[Any]:
+    """Rows of two cache lines: fields that every change looks at, then those of no use but while rates are worked out."""
+    offsets = [*range(0, 8 * len(always), 8), *range(CACHE_LINE, CACHE_LINE + 8 * len(worked_out), 8)]
+    fields = always | worked_out
+    return np.dtype({"names": [*fields], "formats": [*fields.values()], "offsets": offsets, "itemsize": 2 * CACHE_LINE})
+
+
+LINK = _rows(
+    {
+        **{"capacity": "f8", "kv_capacity": "f8"},  # bytes/s, and what of them model traffic leaves
+        "used": "f8",  # bytes/s that flows carry now
+        "total": "f8",  # bytes carried, booked whenever a flow's rate changes
+        "holds": "i8",  # how many flows it is the bottleneck of
+        **{"first": "i8", "last": "i8"},  # crossings
+    },
+    {"room": "f8", "wanted": "f8", "weight": "f8", "level": "f8", "seen": "?", "tight": "?", "lowest": "?"},
 )
-FLOW = np.dtype(
-    [
-        *(("rate", "f8"), ("top_rate", "f8")),  # bytes/s of each of its streams
-        *(("left", "f8"), ("since", "f8")),  # bytes of each stream at the time of its last change, s
-        ("bottleneck", "i8"),
-        *(("first", "i8"), ("length", "i8")),  # crossings
-        *(("state", "i8"), ("most", "f8"), ("new_rate", "f8"), ("new_bottleneck", "i8")),  # while rates are worked out
-    ],
-    align=True,
+FLOW = _rows(
+    {
+        **{"rate": "f8", "top_rate": "f8"},  # bytes/s of each of its streams
+        **{"left": "f8", "since": "f8"},  # bytes of each stream at the time of its last change, s
+        "bottleneck": "i8",
+        **{"first": "i8", "length": "i8"},  # crossings
+        "state": "i8",
+    },
+    {"most": "f8", "new_rate": "f8", "new_bottleneck": "i8"},
 )
-CROSSING = np.dtype([("link", "i8"), ("flow", "i8"), ("share", "f8"), ("before", "i8"), ("after", "i8")], align=True)
+CROSSING = np.dtype([("share", "f8"), ("link", "i4"), ("flow", "i4"), ("before", "i4"), ("after", "i4")], align=True)
 
 OUTSIDE, JOINING, UNDECIDED, RIPE, DECIDED = range(5)
 """Whether a flow's rate is being worked out, and how far that is."""
@@ -52,10 +63,8 @@ class Arrays(NamedTuple):
     ends_at : float64 array, shape (2 x flows,)
         When each flow's last byte arrives at its present rate, s; infinite for one that doesn't move. A tree: those of the flows are the
         second half, and every entry ``i`` before them is the earlier one of ``2 i`` and ``2 i + 1``.
-    totals : float64 array, shape (links,)
-        Bytes carried, booked whenever a flow's rate changes.
     bins : float64 array, shape (bins, links)
-        The same in bins of ``BIN_S``; what is booked at a time lies side by side.
+        Bytes that links have carried, booked as their ``total`` is, in bins of ``BIN_S``; what is booked at a time lies side by side.
     inside, touched : int64 array, shape (flows,) and (links,)
         Flows whose rates are being worked out, and their links.
     """
@@ -64,7 +73,6 @@ class Arrays(NamedTuple):
     flows: NDArray[Any]
     crossings: NDArray[Any]
     ends_at: NDArray[np.float64]
-    totals: NDArray[np.float64]
     bins: NDArray[np.float64]
     inside: NDArray[np.int64]
     touched: NDArray[np.int64]
@@ -73,7 +81,7 @@ class Arrays(NamedTuple):
 def no_flows() -> Arrays:
     """Of a network without links; there is always a flow, be it one that never ends."""
     return Arrays(
-        *(np.zeros(0, LINK), np.zeros(1, FLOW), np.zeros(0, CROSSING), np.full(2, inf), np.zeros(0)),
+        *(np.zeros(0, LINK), np.zeros(1, FLOW), np.zeros(0, CROSSING), np.full(2, inf)),
         *(np.zeros((0, 0)), np.zeros(1, np.int64), np.zeros(0, np.int64)),
     )
 
@@ -90,7 +98,6 @@ def with_room(arrays: Arrays, links: int = 0, flows: int = 0, crossings: int = 0
         flows=_grown(arrays.flows, flows),
         crossings=_grown(arrays.crossings, crossings),
         ends_at=_grown_tree(arrays.ends_at, flows),
-        totals=_grown(arrays.totals, links),
         bins=_grown(arrays.bins, bins, links),
         inside=_grown(arrays.inside, flows),
         touched=_grown(arrays.touched, links),
@@ -108,6 +115,10 @@ def _grown_tree(tree: NDArray[np.float64], leaves: int) -> NDArray[np.float64]:
 
 
 def _grown(array: NDArray[Any], *shape: int) -> NDArray[Any]:
-    grown = np.zeros(shape, array.dtype)
+    """The array with more room, from the beginning of a cache line on."""
+    size_bytes = math.prod(shape) * array.dtype.itemsize
+    room = np.zeros(size_bytes + CACHE_LINE, np.uint8)
+    start = -room.ctypes.data % CACHE_LINE
+    grown = room[start : start + size_bytes].view(array.dtype).reshape(shape)
     grown[tuple(slice(size) for size in array.shape)] = array
     return grown

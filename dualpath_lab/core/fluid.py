@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dualpath_lab.core.addresses import arrays_at
+from dualpath_lab.core.addresses import arrays_at, route_at
 from dualpath_lab.core.compiled import compiled
 from dualpath_lab.core.fairness import book, join, join_all, join_held_back, set_end, set_rate, share_out
 from dualpath_lab.core.flows import FULL, Arrays
@@ -21,30 +21,32 @@ from dualpath_lab.core.flows import FULL, Arrays
 @compiled
 def start(
     flow: int,
-    route: NDArray[np.int64],
-    shares: NDArray[np.float64],
+    address: int,
+    length: int,
     size_bytes: float,
     top_rate: float,
     now: float,
-    where: NDArray[np.int64],
+    where: int,
 ) -> float:
     """Let a flow move; returns when the next flow of all ends, s."""
     net = arrays_at(where)
     new, links = net.flows[flow], net.links
+    route = route_at(address, length)
     new.left, new.since, new.top_rate = size_bytes, now, top_rate
-    new.rate, new.bottleneck, new.length = 0.0, -1, len(route)
+    new.rate, new.bottleneck, new.length = 0.0, -1, length
     rate, bottleneck = top_rate, -1
-    for place in range(len(route)):
-        _cross(net, new.first + place, flow, route[place], shares[place])
-        room = (links[route[place]].kv_capacity - links[route[place]].used) / shares[place]
+    for place in range(length):
+        number, share = int(route[0, place]), route[1, place]
+        _cross(net, new.first + place, flow, number, share)
+        room = (links[number].kv_capacity - links[number].used) / share
         if room < rate:
-            rate, bottleneck = room, route[place]
+            rate, bottleneck = room, number
     if bottleneck < 0 or (rate > FULL * links[bottleneck].capacity and _is_fastest(net, flow, rate, bottleneck)):
         set_rate(net, flow, rate, bottleneck, now)
     else:
         count = join(net, 0, flow)
-        for place in range(len(route)):
-            link = links[route[place]]
+        for crossing in net.crossings[new.first : new.first + length]:
+            link = links[crossing.link]
             if link.kv_capacity - link.used <= FULL * link.capacity:
                 at = link.first
                 while at >= 0:
@@ -57,7 +59,7 @@ def start(
 
 
 @compiled
-def finish_next(now: float, where: NDArray[np.int64]) -> tuple[int, float]:
+def finish_next(now: float, where: int) -> tuple[int, float]:
     """End the flow that is due first; returns its number and when the next one ends, s."""
     net = arrays_at(where)
     flow = _first_to_end(net)
@@ -79,7 +81,7 @@ def finish_next(now: float, where: NDArray[np.int64]) -> tuple[int, float]:
 
 
 @compiled
-def leave_room(which: NDArray[np.int64], model_rate: float, now: float, where: NDArray[np.int64]) -> float:
+def leave_room(which: NDArray[np.int64], model_rate: float, now: float, where: int) -> float:
     """Give links another rate of model traffic; returns when the next flow of all ends, s."""
     net = arrays_at(where)
     count = 0
@@ -92,7 +94,7 @@ def leave_room(which: NDArray[np.int64], model_rate: float, now: float, where: N
 
 
 @compiled
-def under_way(times_s: NDArray[np.float64], where: NDArray[np.int64]) -> NDArray[np.float64]:
+def under_way(times_s: NDArray[np.float64], where: int) -> NDArray[np.float64]:
     """Bytes that flows on the move have carried over every link up to some times and that are not booked yet; (links, times)."""
     net = arrays_at(where)
     moved = np.zeros((len(net.links), len(times_s)))

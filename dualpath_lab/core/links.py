@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -84,21 +85,24 @@ class Link:
 
 
 class Route(NamedTuple):
-    """Links that a flow crosses.
+    """Links that a flow crosses, laid out for compiled code.
 
     Attributes
     ----------
-    links : int64 array, shape (links,)
-        Their numbers.
-    shares : float64 array, shape (links,)
-        How many of the flow's streams cross each.
+    address : int
+        Of ``numbers`` in memory.
+    links : int
+        How many there are.
     size : int
-        Binary logarithm of the number of links, rounded up; -1 where there is none.
+        Binary logarithm of that, rounded up; -1 where there is none.
+    numbers : array of float
+        The number of each link, then how many of the flow's streams cross each.
     """
 
-    links: NDArray[np.int64]
-    shares: NDArray[np.float64]
+    address: int
+    links: int
     size: int
+    numbers: array[float]
 
 
 class Moving(NamedTuple):
@@ -124,9 +128,10 @@ def numbers(links: Iterable[Link]) -> NDArray[np.int64]:
     return np.array([link.number for link in links], np.int64)
 
 
-def over(links: list[int], shares: list[float]) -> Route:
+def over(links: Sequence[int], shares: Sequence[float]) -> Route:
     """The route over links of some numbers, each crossed by its share of the streams."""
-    return Route(np.array(links, np.int64), np.array(shares, np.float64), (len(links) - 1).bit_length() if links else -1)
+    numbers = array("d", [*links, *shares])
+    return Route(numbers.buffer_info()[0], len(links), (len(links) - 1).bit_length() if links else -1, numbers)
 
 
 def crossing(streams: Mapping[Link, float]) -> Route:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from simpy import Environment
 
@@ -25,9 +25,6 @@ from dualpath_lab.core.storage import WriteQueue
 from dualpath_lab.core.turn import Turn
 from dualpath_lab.models import Model
 from dualpath_lab.workload import BLOCK_TOKENS
-
-if TYPE_CHECKING:
-    from dualpath_lab.core.cluster import Node
 
 
 class Streams(NamedTuple):
@@ -72,17 +69,16 @@ class Loader:
         self._layers = model.layers
         self._kv_bytes = model.kv_bytes_per_token
         self._block_submit_s = copy_submit_s * model.layers
-        self._writes: dict[Node, WriteQueue] = defaultdict(lambda: WriteQueue(network, BLOCK_TOKENS * self._kv_bytes, self._block_submit_s))
 
     def begin(self, turn: Turn) -> None:
         """Bring the hit tokens of a placed turn within reach of its prefill engine, then let that engine have it."""
         if turn.hit == 0:
             self._ready(turn)
         elif turn.prefill_read:
-            turn.pe.node.reads.read(turn.hit, turn.hit_bytes, turn.hit_bytes, lambda: self._ready(turn))
+            turn.pe.node.reads.read(turn.hit, turn.hit * self._kv_bytes, self._ready, turn)
         else:
             turn.asked = turn.admitted = True
-            turn.de.node.reads.read(turn.hit, turn.hit_bytes, turn.prompt_bytes, lambda: self._ready(turn))
+            turn.de.node.reads.read(turn.hit, turn.prompt * self._kv_bytes, self._ready, turn)
 
     def candidates(self, engine: PrefillEngine) -> Iterator[Turn]:
         """Ready turns that the engine's next forward may take, first come first.
@@ -131,33 +127,25 @@ class Loader:
     def prefilled(self, turn: Turn) -> None:
         """The turn's last forward is over: its KV-cache is complete in the decode node's buffer; bring it to the decode engine."""
         turn.first_token = turn.second_token = self._env.now
-        de = turn.de
+        de, prompt = turn.de, turn.prompt
+        de.copies.submit(de.copy_in, prompt * self._kv_bytes, self._submit_s(prompt), self._arrived, turn)
 
-        def arrived() -> None:
-            de.node.buffer.give_back(turn.prompt_bytes)
-            self._decode(turn)
-
-        de.copies.submit(de.copy_in, turn.prompt_bytes, self._submit_s(turn.prompt), arrived)
-
-    def decoded(self, grown: Sequence[tuple[Turn, int]]) -> None:
-        """Turns have come to so many tokens: write the blocks that are newly full to storage."""
-        full: dict[WriteQueue, None] = {}
-        for turn, tokens in grown:
-            blocks = (tokens - turn.stored) // BLOCK_TOKENS
-            if blocks > 0:
-                turn.stored += blocks * BLOCK_TOKENS
-                writes = self._writes[turn.de.node]
-                writes.add(turn, blocks)
-                full[writes] = None
-        for writes in full:
+    def decoded(self, full: Sequence[tuple[Turn, int]]) -> None:
+        """So many more blocks of some turns are full: write them to storage."""
+        queues: dict[WriteQueue, None] = {}
+        for turn, blocks in full:
+            writes = turn.de.node.writes
+            writes.add(turn, blocks)
+            queues[writes] = None
+        for writes in queues:
             writes.write()
 
-    def when_stored(self, turn: Turn, then: Callable[[], None]) -> None:
-        """Call ``then`` as soon as all full blocks of a turn that has ended are in storage."""
-        if turn.writes:
-            turn.when_stored = then
+    def when_stored(self, turn: Turn, then: Callable[[Turn], None], waiting: Turn) -> None:
+        """Call ``then`` with ``waiting`` as soon as all full blocks of a turn that has ended are in storage."""
+        if turn.write is None or turn.write.over:
+            then(waiting)
         else:
-            then()
+            turn.write.waiting.append((turn.write_place, then, waiting))
 
     def _admit(self, turn: Turn) -> bool:
         """Whether the turn has room in the decode node's buffer.
@@ -165,7 +153,7 @@ class Loader:
         Room for a forward is granted before room for reads, so that turns read on the prefill side can't starve.
         """
         if not turn.asked:
-            turn.de.node.buffer.take(turn.prompt_bytes, lambda: self._admitted(turn), urgent=True)
+            turn.de.node.buffer.take(turn.prompt * self._kv_bytes, lambda: self._admitted(turn), urgent=True)
             turn.asked = True
         return turn.admitted
 
@@ -180,10 +168,12 @@ class Loader:
 
     def _ready(self, turn: Turn) -> None:
         turn.read = self._env.now
-        turn.layers_bytes = min(turn.prompt_bytes * calibration.LAYERS_IN_HBM // self._layers, turn.prompt_bytes)
+        prompt_bytes = turn.prompt * self._kv_bytes
+        turn.layers_bytes = min(prompt_bytes * calibration.LAYERS_IN_HBM // self._layers, prompt_bytes)
         turn.pe.enqueue(turn)
 
-    def _decode(self, turn: Turn) -> None:
+    def _arrived(self, turn: Turn) -> None:
+        turn.de.node.buffer.give_back(turn.prompt * self._kv_bytes)
         turn.de.group.join(turn)
 
 
@@ -208,9 +198,9 @@ class NoLoader(Loader):
     def prefilled(self, turn: Turn) -> None:
         """Decode at once."""
         turn.first_token = turn.second_token = self._env.now
-        self._decode(turn)
+        turn.de.group.join(turn)
 
-    def decoded(self, grown: Sequence[tuple[Turn, int]]) -> None:
+    def decoded(self, full: Sequence[tuple[Turn, int]]) -> None:
         """Nothing to write."""
 
 

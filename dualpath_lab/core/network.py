@@ -53,7 +53,8 @@ class Network(Timer):
         super().__init__(env)
         self.links: list[Link] = []
         self._arrays = no_flows()
-        self._where = addresses(self._arrays)
+        self._addresses = addresses(self._arrays)
+        self._where = int(self._addresses.ctypes.data)
         self._booked_until_s = 0.0
         self._crossings = 0
         self._done: list[Callable[[], None] | None] = []
@@ -84,8 +85,8 @@ class Network(Timer):
         at_least_s : float
             The flow takes no less time than this.
         """
-        links, shares, size = route
-        if not size_bytes or size < 0:
+        address, links, size, _ = route
+        if not size_bytes or not links:
             call_later(self.env, at_least_s, done)
             return
         if (now := self.env.now) >= self._booked_until_s:
@@ -94,7 +95,7 @@ class Network(Timer):
         flow = idle.pop() if idle else self._new_flow(size)
         self._done[flow] = done
         top_rate = size_bytes / at_least_s if at_least_s > 0 else inf
-        ends_at = fluid.start(flow, links, shares, float(size_bytes), top_rate, now, self._where)
+        ends_at = fluid.start(flow, address, links, float(size_bytes), top_rate, now, self._where)
         if ends_at != self._at:
             self.set_at(ends_at)
 
@@ -152,7 +153,7 @@ class Network(Timer):
 
     def carried_bytes(self, now: float) -> NDArray[np.float64]:
         """KV bytes that every link has carried up to ``now``, which is no earlier than the last event; shape (links,)."""
-        total: NDArray[np.float64] = self._arrays.totals[: len(self.links)] + self._under_way(np.array([now]))[:, 0]
+        total: NDArray[np.float64] = self._arrays.links["total"][: len(self.links)] + self._under_way(np.array([now]))[:, 0]
         return total
 
     def ring(self) -> None:
@@ -194,7 +195,8 @@ class Network(Timer):
     def _make_room(self, **need: int) -> None:
         """For so many links, flows, crossings or bins."""
         self._arrays = with_room(self._arrays, **need)
-        self._where = addresses(self._arrays)
+        self._addresses = addresses(self._arrays)
+        self._where = int(self._addresses.ctypes.data)
 
     def _under_way(self, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
         moved: NDArray[np.float64] = fluid.under_way(times_s, self._where)

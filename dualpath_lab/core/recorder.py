@@ -68,7 +68,6 @@ class _Log:
     def __init__(self) -> None:
         self._columns: dict[str, array[Any]] = {name: array("q") for name in self.WHOLE}
         self._columns |= {name: array("d") for name in self.TIMES}
-        self._pack = Struct(f"{len(self.WHOLE)}q{len(self.TIMES)}d").pack
         self._rows = bytearray()
         self._length = 0
 
@@ -110,6 +109,8 @@ class ForwardLog(_Log):
     WHOLE = ("tokens", "requests")
     TIMES = ("start", "end", "attention_s")
 
+    _pack = Struct(f"{len(WHOLE)}q{len(TIMES)}d").pack
+
     def add(self, start_s: float, end_s: float, attention_s: float, tokens: int, requests: int) -> None:
         """Append a forward that has ended."""
         self._append(self._pack(tokens, requests, start_s, end_s, attention_s))
@@ -126,28 +127,34 @@ class TurnLog(_Log):
     WHOLE = ("agent", "row", "hit", "computed", "generate", "pe", "de", "prefill_read", *SEEN)
     TIMES = ("submitted", "placed", "read", "prefill_started", "prefill_ended", "first_token", "second_token", "finished")
 
+    _pack_begun = Struct(f"{len(WHOLE)}q2d").pack
+    _pack_ended = Struct(f"{len(TIMES) - 2}d").pack
+
+    def begun(self, turn: Turn, now: float) -> bytes:
+        """The first part of the row of a turn that is placed ``now``."""
+        pe, de = turn.pe, turn.de
+        return self._pack_begun(
+            turn.agent,
+            turn.row,
+            turn.hit,
+            turn.prompt - turn.hit,
+            turn.generate,
+            pe.index,
+            de.index,
+            turn.prefill_read,
+            pe.tokens,
+            de.tokens,
+            pe.node.reads.tokens,
+            de.node.reads.tokens,
+            turn.submitted,
+            now,
+        )
+
     def add(self, turn: Turn) -> None:
         """Append a finished turn."""
         self._append(
-            self._pack(
-                turn.agent,
-                turn.row,
-                turn.hit,
-                turn.computed,
-                turn.generate,
-                turn.pe.index,
-                turn.de.index,
-                turn.prefill_read,
-                *turn.seen,
-                turn.submitted,
-                turn.placed,
-                turn.read,
-                turn.prefill_started,
-                turn.prefill_ended,
-                turn.first_token,
-                turn.second_token,
-                turn.finished,
-            )
+            turn.logged
+            + self._pack_ended(turn.read, turn.prefill_started, turn.prefill_ended, turn.first_token, turn.second_token, turn.finished)
         )
 
     def columns(self, first: int = 0) -> dict[str, NDArray[np.int64] | NDArray[np.float64]]:

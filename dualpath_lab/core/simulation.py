@@ -91,7 +91,7 @@ class Simulation:
         self.now = 0.0
         self.events = 0
         self.agents_finished = 0
-        self._under_way: dict[Turn, TurnView] = {}
+        self._latest: list[TurnView | None] = [None] * self.workload.trajectories
         self._env = Environment(0.0)
         self.network = Network(self._env)
         kv_bytes = self.model.kv_bytes_per_token
@@ -208,7 +208,8 @@ class Simulation:
 
     def waits(self) -> list[float]:
         """How long, s, each turn without a first token has waited for it, the longest first."""
-        return [self.now - turn.submitted for turn in self._under_way if turn.first_token == 0]
+        turns = [view._turn for view in self._latest if view]
+        return sorted((self.now - turn.submitted for turn in turns if turn.first_token == 0), reverse=True)
 
     def _submit(self, agent: int, row: int, previous: Turn | None = None) -> None:
         context, append = self._context[row], self._append[row]
@@ -217,15 +218,14 @@ class Simulation:
         turn.previous = previous
         turn.number = previous.number + 1 if previous else 0
         turn.submitted = self._env.now
-        view = self._under_way[turn] = self.dispatch.add(turn)
+        view = self._latest[agent] = self.dispatch.add(turn)
         self.scheduler.submit(view)
 
     def _place(self, turn: Turn) -> None:
-        turn.placed = self._env.now
-        turn.seen = (turn.pe.tokens, turn.de.tokens, turn.pe.node.reads.tokens, turn.de.node.reads.tokens)
+        turn.logged = self.log.begun(turn, self._env.now)
         previous, turn.previous = turn.previous, None
         if previous:
-            self._loader.when_stored(previous, partial(self._loader.begin, turn))
+            self._loader.when_stored(previous, self._loader.begin, turn)
         else:
             self._loader.begin(turn)
 
@@ -237,14 +237,16 @@ class Simulation:
         turn.de.tokens -= turn.tokens
         turn.de.hbm.give_back(turn.hbm_bytes)
         self.log.add(turn)
-        self.scheduler.turn_ended(self._under_way.pop(turn))
+        view = self._latest[turn.agent]
+        assert view
+        self.scheduler.turn_ended(view)
         self._go_on(turn)
 
     def _go_on(self, turn: Turn) -> None:
         """The agent submits its next turn after a pause, or is done once all its blocks are in storage."""
         row = turn.row + 1
         if row == self._first_turn[turn.agent + 1]:
-            self._loader.when_stored(turn, self._agent_done)
+            self._loader.when_stored(turn, self._agent_done, turn)
         elif pause_s := self._gap_s[row]:
             Alarm(self._env, partial(self._submit, turn.agent, row, turn)).set(pause_s)
         else:
@@ -255,7 +257,7 @@ class Simulation:
             return self.dispatch.stalled()
         return RuntimeError(f"at {self._env.now:.6g} s nothing is left to happen, and {self.agents_finished} agents are done")
 
-    def _agent_done(self) -> None:
+    def _agent_done(self, _last: Turn) -> None:
         self.agents_finished += 1
 
     def _check_windows(self, longest: int) -> None:

@@ -21,7 +21,7 @@ class SplitLoader(Loader):
     def _take_decode_side(self, turn: Turn) -> None:
         if turn.decode_read:
             turn.asked = turn.admitted = True
-            turn.de.node.buffer.take(turn.prompt_bytes, lambda: self._read(turn))
+            turn.de.node.buffer.take(turn.prompt * self._kv_bytes, lambda: self._read(turn))
         else:
             self._read(turn)
 
@@ -30,11 +30,10 @@ class SplitLoader(Loader):
         turn.reads_left = len(reads)
         if not reads:
             self._ready(turn)
-
-        def done() -> None:
-            turn.reads_left -= 1
-            if not turn.reads_left:
-                self._ready(turn)
-
         for node, tokens in reads:
-            node.reads.read(tokens, tokens * self._kv_bytes, 0, done)
+            node.reads.read(tokens, 0, self._part_read, turn)
+
+    def _part_read(self, turn: Turn) -> None:
+        turn.reads_left -= 1
+        if not turn.reads_left:
+            self._ready(turn)

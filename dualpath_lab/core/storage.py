@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from dualpath_lab.core import paths
@@ -48,6 +49,12 @@ class ReadQueue:
 
     A read starts when the one before it is done and the node's buffer has room for it.
 
+    Parameters
+    ----------
+    node : Node
+    network : Network
+    kv_bytes_per_token : int
+
     Attributes
     ----------
     tokens : int
@@ -56,43 +63,69 @@ class ReadQueue:
         What hears of each read that has ended.
     """
 
-    def __init__(self, node: Node, network: Network) -> None:
+    __slots__ = ("_busy", "_kv_bytes", "_network", "_node", "_reading", "_route", "_waiting", "ended", "tokens")
+
+    def __init__(self, node: Node, network: Network, kv_bytes_per_token: int) -> None:
         self._node = node
         self._network = network
-        self._waiting: deque[tuple[int, int, int, Callable[[], None]]] = deque()
-        self._reading: tuple[int, int, Callable[[], None]]
+        self._kv_bytes = kv_bytes_per_token
+        self._waiting: deque[tuple[int, int, Callable[[Turn], None], Turn]] = deque()
+        self._reading: tuple[int, Callable[[Turn], None], Turn]
         self._route: Route = route(paths.read(node.ports[0]))
         self._busy = False
         self.tokens = 0
         self.ended: Callable[[], None] | None = None
 
-    def read(self, tokens: int, read_bytes: int, buffer_bytes: int, then: Callable[[], None]) -> None:
-        """Read the KV-cache of ``tokens`` into the node's buffer, once it has room for ``buffer_bytes`` more, and call ``then``."""
+    def read(self, tokens: int, buffer_bytes: int, then: Callable[[Turn], None], turn: Turn) -> None:
+        """Read so many tokens of a turn into the node's buffer, once it has room for ``buffer_bytes`` more, and call ``then`` with it."""
         self.tokens += tokens
         if self._busy:
-            self._waiting.append((tokens, read_bytes, buffer_bytes, then))
+            self._waiting.append((tokens, buffer_bytes, then, turn))
         else:
             self._busy = True
-            self._take_room(tokens, read_bytes, buffer_bytes, then)
+            self._take_room(tokens, buffer_bytes, then, turn)
 
-    def _take_room(self, tokens: int, read_bytes: int, buffer_bytes: int, then: Callable[[], None]) -> None:
-        self._reading = tokens, read_bytes, then
+    def _take_room(self, tokens: int, buffer_bytes: int, then: Callable[[Turn], None], turn: Turn) -> None:
+        self._reading = tokens, then, turn
         self._node.buffer.take(buffer_bytes, self._start)
 
     def _start(self) -> None:
-        _, read_bytes, _ = self._reading
-        self._network.start(self._route, read_bytes, self._done)
+        self._network.start(self._route, self._reading[0] * self._kv_bytes, self._done)
 
     def _done(self) -> None:
-        tokens, _, then = self._reading
+        tokens, then, turn = self._reading
         self.tokens -= tokens
         if self._waiting:
             self._take_room(*self._waiting.popleft())
         else:
             self._busy = False
-        then()
+        then(turn)
         if self.ended:
             self.ended()
+
+
+class Write:
+    """Blocks that go to storage together.
+
+    Attributes
+    ----------
+    blocks : dict of DecodeEngine to int
+        How many of each engine.
+    turns : int
+        Of how many turns.
+    over : bool
+        Whether all are in storage.
+    waiting : list of (int, callable, Turn)
+        What is called then, and with which turn, in the order of the places that come first.
+    """
+
+    __slots__ = ("blocks", "over", "turns", "waiting")
+
+    def __init__(self) -> None:
+        self.blocks: dict[DecodeEngine, int] = defaultdict(int)
+        self.turns = 0
+        self.over = False
+        self.waiting: list[tuple[int, Callable[[Turn], None], Turn]] = []
 
 
 class WriteQueue:
@@ -109,20 +142,22 @@ class WriteQueue:
         Time that its engine takes to submit its copies.
     """
 
+    __slots__ = ("_block_bytes", "_block_submit_s", "_busy", "_network", "_next", "_writing")
+
     def __init__(self, network: Network, block_bytes: int, block_submit_s: float) -> None:
         self._network = network
         self._block_bytes = block_bytes
         self._block_submit_s = block_submit_s
-        self._waiting: list[Turn] = []
-        self._writing: list[Turn] = []
-        self._blocks: dict[DecodeEngine, int] = defaultdict(int)
+        self._next = Write()
+        self._writing: Write
         self._busy = False
 
     def add(self, turn: Turn, blocks: int) -> None:
         """Let so many more blocks of a turn wait for :meth:`write`."""
-        turn.writes += 1
-        self._blocks[turn.de] += blocks
-        self._waiting.append(turn)
+        write = self._next
+        turn.write, turn.write_place = write, write.turns
+        write.turns += 1
+        write.blocks[turn.de] += blocks
 
     def write(self) -> None:
         """Write what waits, unless a write is under way."""
@@ -131,20 +166,21 @@ class WriteQueue:
             self._start()
 
     def _start(self) -> None:
-        self._writing, self._waiting = self._waiting, []
-        blocks, self._blocks = self._blocks, defaultdict(int)
-        self._network.start(_write_route(blocks), self._block_bytes, self._written, max(blocks.values()) * self._block_submit_s)
+        write = self._writing = self._next
+        self._next = Write()
+        submit_s = max(write.blocks.values()) * self._block_submit_s
+        self._network.start(_write_route(write.blocks), self._block_bytes, self._written, submit_s)
 
     def _written(self) -> None:
-        written = self._writing
-        if self._waiting:
+        write = self._writing
+        if self._next.turns:
             self._start()
         else:
             self._busy = False
-        for turn in written:
-            turn.writes -= 1
-            if turn.when_stored and not turn.writes:
-                turn.when_stored()
+        write.over = True
+        if write.waiting:
+            for _, then, turn in sorted(write.waiting, key=itemgetter(0)):
+                then(turn)
 
 
 def _write_route(blocks: Mapping[DecodeEngine, int]) -> Route:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dualpath_lab.workload import BLOCK_TOKENS
 
 if TYPE_CHECKING:
     from dualpath_lab.core.engines import DecodeEngine, PrefillEngine
+    from dualpath_lab.core.storage import Write
 
 
 class Turn:
@@ -20,12 +20,12 @@ class Turn:
         Trajectory and row of the workload.
     number : int
         Of the turn among its agent's, from 0.
-    hit, computed, generate : int
+    hit, generate : int
         Tokens; ``hit`` is a whole number of blocks.
     prompt, tokens : int
         Tokens of the prompt, and of prompt and answer together.
-    hit_bytes, prompt_bytes, hbm_bytes : int
-        KV-cache of the hit tokens, of the whole prompt, and of prompt and answer together.
+    hbm_bytes : int
+        KV-cache of prompt and answer together.
     pe, de : engines chosen by the scheduler
     layers_bytes : int
         KV-cache of the prompt that a layer-wise forward holds at a time.
@@ -33,90 +33,87 @@ class Turn:
         Hit tokens that the prefill node reads from storage; the decode node reads the others.
     reads_left : int
         Reads that are still to come.
-    stored, writes : int
-        Tokens whose blocks are in storage or on their way there, and the number of writes under way.
+    write, write_place : Write or None, int
+        The last write of its blocks to storage, and the turn's place among those of that write.
     previous : Turn or None
         The agent's turn before, whose blocks this one reads; forgotten once this one is placed.
-    when_stored : callable or None
-        What waits for the writes to be over.
-    seen : tuple of int
-        What the scheduler saw when it placed the turn: tokens of the prefill and of the decode engine, the turn's own included, then the
-        read queues (tokens) of the prefill and of the decode node.
+    logged : bytes
+        What the log has about it once it is placed; see :meth:`TurnLog.begun`.
     step_bytes : int
         KV-cache that each of its decode steps reads.
+    ahead : int
+        Tokens that it has more than its decode group has done steps.
     asked, admitted : bool
         Whether room in the decode node's buffer was asked for, and granted.
     prefilled : int
         Tokens of ``computed`` that forwards have done so far.
-    submitted, placed, read, prefill_started, prefill_ended, first_token, second_token, finished : float
+    submitted, read, prefill_started, prefill_ended, first_token, second_token, finished : float
         Times in s at which each stage was over.
     """
 
     __slots__ = (
         "admitted",
         "agent",
+        "ahead",
         "asked",
-        "computed",
         "de",
         "finished",
         "first_token",
         "generate",
         "hbm_bytes",
         "hit",
-        "hit_bytes",
         "layers_bytes",
+        "logged",
         "number",
         "pe",
-        "placed",
         "prefill_ended",
         "prefill_read",
         "prefill_started",
         "prefilled",
         "previous",
         "prompt",
-        "prompt_bytes",
         "read",
         "reads_left",
         "row",
         "second_token",
-        "seen",
         "step_bytes",
-        "stored",
         "submitted",
         "tokens",
-        "when_stored",
-        "writes",
+        "write",
+        "write_place",
     )
 
     pe: PrefillEngine
     de: DecodeEngine
+    logged: bytes
     layers_bytes: int
     step_bytes: int
+    ahead: int
+    write_place: int
 
     def __init__(self, agent: int, row: int, hit: int, computed: int, generate: int, kv_bytes_per_token: int) -> None:
         self.agent = agent
         self.row = row
         self.number = 0
         self.hit = hit
-        self.computed = computed
         self.generate = generate
         self.prompt = hit + computed
         self.tokens = hit + computed + generate
-        self.hit_bytes = hit * kv_bytes_per_token
-        self.prompt_bytes = self.prompt * kv_bytes_per_token
         self.hbm_bytes = self.tokens * kv_bytes_per_token
         self.prefill_read = hit
         self.reads_left = 0
-        self.seen = (0, 0, 0, 0)
-        self.stored = hit
-        self.writes = 0
+        self.write: Write | None = None
         self.previous: Turn | None = None
-        self.when_stored: Callable[[], None] | None = None
         self.asked = self.admitted = False
         self.prefilled = 0
-        self.submitted = self.placed = self.read = 0.0
+        self.submitted = self.read = 0.0
         self.prefill_started = self.prefill_ended = 0.0
         self.first_token = self.second_token = self.finished = 0.0
+
+    @property
+    def computed(self) -> int:
+        """Prompt tokens that are prefilled."""
+        return self.prompt - self.hit
 
     @property
     def decode_read(self) -> int:

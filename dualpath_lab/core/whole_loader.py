@@ -17,7 +17,7 @@ class WholeLoader(Loader):
 
     def begin(self, turn: Turn) -> None:
         """Take HBM, read, copy the hit tokens into HBM, then let the prefill engine have the turn."""
-        turn.pe.hbm.take(turn.prompt_bytes, lambda: self._read_whole(turn))
+        turn.pe.hbm.take(turn.prompt * self._kv_bytes, lambda: self._read_whole(turn))
 
     def candidates(self, engine: PrefillEngine) -> Iterator[Turn]:
         """All that are ready: their KV-cache is in HBM, and stays there until after the forward."""
@@ -25,18 +25,16 @@ class WholeLoader(Loader):
 
     def _read_whole(self, turn: Turn) -> None:
         if turn.hit:
-            turn.pe.node.reads.read(turn.hit, turn.hit_bytes, turn.hit_bytes, lambda: self._to_hbm(turn))
+            turn.pe.node.reads.read(turn.hit, turn.hit * self._kv_bytes, self._to_hbm, turn)
         else:
             self._ready(turn)
 
     def _to_hbm(self, turn: Turn) -> None:
-        pe = turn.pe
+        turn.pe.copies.submit(turn.pe.copy_in, turn.hit * self._kv_bytes, self._submit_s(turn.hit), self._in_hbm, turn)
 
-        def arrived() -> None:
-            pe.node.buffer.give_back(turn.hit_bytes)
-            self._ready(turn)
-
-        pe.copies.submit(pe.copy_in, turn.hit_bytes, self._submit_s(turn.hit), arrived)
+    def _in_hbm(self, turn: Turn) -> None:
+        turn.pe.node.buffer.give_back(turn.hit * self._kv_bytes)
+        self._ready(turn)
 
     def begin_forward(self, chunks: Sequence[Chunk]) -> Streams:
         """Nothing: no transfer runs beside the computation."""
@@ -47,13 +45,12 @@ class WholeLoader(Loader):
 
     def prefilled(self, turn: Turn) -> None:
         """Move the whole KV-cache to the decode node's buffer, free the HBM, go on as the layer-wise loader does."""
-        pe, de = turn.pe, turn.de
+        turn.de.node.buffer.take(turn.prompt * self._kv_bytes, lambda: self._hand_over(turn))
 
-        def handed_over() -> None:
-            pe.hbm.give_back(turn.prompt_bytes)
-            super(WholeLoader, self).prefilled(turn)
+    def _hand_over(self, turn: Turn) -> None:
+        way = route(paths.hand_over(turn.pe.ports, turn.de.ports))
+        turn.pe.copies.submit(way, turn.prompt * self._kv_bytes, self._submit_s(turn.prompt), self._handed_over, turn)
 
-        def move() -> None:
-            pe.copies.submit(route(paths.hand_over(pe.ports, de.ports)), turn.prompt_bytes, self._submit_s(turn.prompt), handed_over)
-
-        de.node.buffer.take(turn.prompt_bytes, move)
+    def _handed_over(self, turn: Turn) -> None:
+        turn.pe.hbm.give_back(turn.prompt * self._kv_bytes)
+        super().prefilled(turn)

@@ -113,7 +113,7 @@ class _Timed(Simulation):
     def _place(self, turn: Turn) -> None:
         was_on = self.stopwatch.switch(False)
         super()._place(turn)
-        self.placed_s.append(turn.placed)
+        self.placed_s.append(self._env.now)
         self.stopwatch.switch(was_on)
 
 

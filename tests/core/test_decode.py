@@ -135,18 +135,29 @@ def test_a_sequence_joins_between_two_steps(join_at: float, first_common: int) -
 def test_blocks_of_a_step_are_handed_on_together() -> None:
     """Section 4: a sequence's block is full at the end of a step. Mutant: a block a token late, one left out, or each by itself."""
     bench = Bench()
-    grown: list[tuple[float, list[tuple[int, int]]]] = []
-    bench.group.loader.decoded = lambda turns: grown.append(  # type: ignore[method-assign]
-        (bench.env.now, [(turn.agent, tokens) for turn, tokens in turns])
+    full: list[tuple[float, list[tuple[int, int]]]] = []
+    bench.group.loader.decoded = lambda turns: full.append(  # type: ignore[method-assign]
+        (bench.env.now, [(turn.agent, blocks) for turn, blocks in turns])
     )
     bench.join(0, 0.0, prompt=100, generate=60)
-    bench.join(1, 0.0, prompt=100, generate=100)
+    bench.join(1, 0.0, prompt=130, generate=126)
     bench.run()
-    both_s, alone_s = bench.step_s([130, 150]), bench.step_s([150])
-    assert [turns for _, turns in grown] == [[(0, 101), (1, 101)], [(0, 128), (1, 128)], [(0, 160)], [(1, 192)], [(1, 200)]]
-    assert [at_s for at_s, _ in grown] == pytest.approx(
-        [0, 27 * both_s, 59 * both_s, 59 * both_s + 32 * alone_s, 59 * both_s + 40 * alone_s]
-    )
+    both_s, alone_s = bench.step_s([130, 193]), bench.step_s([193])
+    assert [turns for _, turns in full] == [[(0, 1), (1, 2)], [(0, 1)], [(1, 1)], [(1, 1)]]
+    assert [at_s for at_s, _ in full] == pytest.approx([0, 27 * both_s, 59 * both_s + 2 * alone_s, 59 * both_s + 66 * alone_s])
+
+
+def test_blocks_that_storage_has_are_not_written_again() -> None:
+    """Section 4: of 130 prompt tokens 64 are hit. Mutant: the first write takes every block of the prompt."""
+    bench = Bench()
+    full: list[int] = []
+    bench.group.loader.decoded = lambda turns: full.extend(blocks for _, blocks in turns)  # type: ignore[method-assign]
+    for agent, generate in enumerate((1, 10)):
+        turn = Turn(agent, agent, 64, 66, generate, bench.model.kv_bytes_per_token)
+        turn.de = bench.engines[0]
+        bench.group.join(turn)
+    bench.run()
+    assert full == [1, 1]
 
 
 def test_an_idle_group_starts_afresh() -> None:

@@ -55,8 +55,10 @@ def test_values_are_a_copy() -> None:
 
 def logged(generate: int) -> Turn:
     turn = Turn(agent=3, row=7, hit=64, computed=36, generate=generate, kv_bytes_per_token=10)
-    turn.pe, turn.de = SimpleNamespace(index=1), SimpleNamespace(index=2)  # type: ignore[assignment]
-    turn.prefill_read, turn.seen = 0, (11, 12, 13, 14)
+    prefill_node, decode_node = (SimpleNamespace(reads=SimpleNamespace(tokens=tokens)) for tokens in (13, 14))
+    turn.pe = SimpleNamespace(index=1, tokens=11, node=prefill_node)  # type: ignore[assignment]
+    turn.de = SimpleNamespace(index=2, tokens=12, node=decode_node)  # type: ignore[assignment]
+    turn.prefill_read = 0
     turn.submitted, turn.first_token, turn.second_token, turn.finished = 2.0, 5.0, 5.5, 8.0
     return turn
 
@@ -64,11 +66,14 @@ def logged(generate: int) -> Turn:
 def test_latencies_of_the_log() -> None:
     """Mutant: TPOT over all tokens and not over those after the first, or TTFT from the placement."""
     log = TurnLog()
-    log.add(logged(generate=7))
-    log.add(logged(generate=1))
+    for generate in (7, 1):
+        turn = logged(generate)
+        turn.logged = log.begun(turn, now=3.0)
+        log.add(turn)
     columns = log.columns()
     assert len(log) == 2
     assert columns["ttft"].tolist() == [3, 3]
+    assert columns["placed"].tolist() == [3, 3]
     assert columns["ttst"][0] == 3.5
     assert columns["tpot"][0] == 0.5
     assert np.isnan(columns["tpot"][1])

@@ -62,13 +62,13 @@ class Reader:
         self.buffer = Memory("p0.buffer", buffer_bytes)
         ports = Ports(self.snic_rx, self.snic_rx, self.dram, self.dram, self.dram)
         node = SimpleNamespace(ports=[ports], buffer=self.buffer)
-        self.queue = ReadQueue(node, self.network)  # type: ignore[arg-type]
+        self.queue = ReadQueue(node, self.network, 1)  # type: ignore[arg-type]
         self.done: dict[int, float] = {}
 
     def read(self, number: int, blocks: int, buffer_bytes: int | None = None) -> None:
         tokens = blocks * BLOCK_TOKENS
         room = tokens if buffer_bytes is None else buffer_bytes
-        self.queue.read(tokens, tokens, room, lambda: self.done.update({number: self.env.now}))
+        self.queue.read(tokens, room, lambda turn: self.done.update({turn.agent: self.env.now}), Turn(number, 0, tokens, 1, 1, 1))
 
 
 def test_reads_are_first_come_first_served_at_full_speed() -> None:
@@ -142,17 +142,20 @@ class Writer:
         def write() -> None:
             for turn, number in full:
                 self.queue.add(turn, number)
+                self.wait(turn)
             self.queue.write()
 
         full = []
         for engine, number in blocks:
             turn = Turn(len(self.stored), 0, 0, 1, 1, 1)
             turn.de = self.engines[engine]
-            key = len(self.stored)
-            self.stored[key] = float("nan")
-            turn.when_stored = lambda key=key: self.stored.update({key: self.env.now})
+            self.stored[turn.agent] = float("nan")
             full.append((turn, number))
         self.env.timeout(at_s).callbacks.append(lambda _: write())
+
+    def wait(self, turn: Turn) -> None:
+        assert turn.write is not None
+        turn.write.waiting.append((turn.write_place, lambda stored: self.stored.update({stored.agent: self.env.now}), turn))
 
     def run(self) -> None:
         while self.env.peek() < float("inf"):
@@ -186,3 +189,31 @@ def test_a_write_takes_as_long_as_its_engines_submissions() -> None:
         writer.write_at(0, *blocks)
         writer.run()
         assert list(writer.stored.values()) == [pytest.approx(expected_s)] * len(blocks)
+
+
+def test_those_who_wait_for_a_write_go_on_in_the_order_of_its_turns() -> None:
+    """Law 8: whoever asked first. Mutants: in the order of asking; in the opposite one."""
+    writer = Writer()
+    turns = [Turn(agent, 0, 0, 1, 1, 1) for agent in range(3)]
+    for turn in turns:
+        turn.de = writer.engines[0]
+        writer.queue.add(turn, 1)
+    for agent in (1, 2, 0):
+        writer.wait(turns[agent])
+    writer.queue.write()
+    writer.run()
+    assert list(writer.stored) == [0, 1, 2]
+
+
+def test_a_turn_with_several_writes_waits_for_the_last() -> None:
+    """Law 1, exact: a block at 8 bytes/s until 5 s, two more at once until 15 s. Mutant: the first write counts as all."""
+    writer = Writer()
+    turn = Turn(0, 0, 0, 1, 1, 1)
+    turn.de = writer.engines[0]
+    writer.queue.add(turn, 1)
+    writer.queue.write()
+    writer.queue.add(turn, 2)
+    writer.queue.write()
+    writer.wait(turn)
+    writer.run()
+    assert writer.stored == {0: pytest.approx(15)}

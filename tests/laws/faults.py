@@ -38,34 +38,28 @@ FAULTS = (
     Fault("loader.py", "            stored += tokens\n", "", "misses are not handed over"),
     Fault(
         "loader.py",
-        "(tokens - turn.stored) // BLOCK_TOKENS",
-        "(tokens - turn.stored - 1) // BLOCK_TOKENS",
-        "a block that is just full is not written",
-    ),
-    Fault(
-        "loader.py",
         "turn.pe.node.buffer.give_back(turn.prefill_read",
         "turn.pe.node.buffer.give_back(turn.hit",
         "more buffer is given back than was taken",
     ),
     Fault("loader.py", "        if turn.asked:\n            turn.pe.group.wake()\n", "", "a turn that gets its buffer wakes nobody"),
-    Fault("loader.py", "de.node.buffer.give_back(turn.prompt_bytes)", "pass", "the decode node's buffer is never given back"),
-    Fault("whole_loader.py", "pe.hbm.give_back(turn.prompt_bytes)", "pe.hbm.give_back(turn.hit_bytes)", "some HBM is never given back"),
     Fault(
-        "split_loader.py", "            if not turn.reads_left:\n", "            if True:\n", "a split read is over when its first half is"
+        "loader.py", "turn.de.node.buffer.give_back(turn.prompt * self._kv_bytes)", "pass", "the decode node's buffer is never given back"
     ),
+    Fault("whole_loader.py", "pe.hbm.give_back(turn.prompt *", "pe.hbm.give_back(turn.hit *", "some HBM is never given back"),
+    Fault("split_loader.py", "        if not turn.reads_left:\n", "        if True:\n", "a split read is over when its first half is"),
     # Storage and memory
     Fault("storage.py", "        self.tokens -= tokens\n", "", "a read queue only ever grows"),
     Fault("storage.py", "self.tokens += tokens", "self.tokens += buffer_bytes", "a read queue counts bytes for tokens"),
     Fault(
         "storage.py",
-        "        turn.writes += 1\n",
-        "        turn.writes = 1\n",
+        "        turn.write, turn.write_place = write, write.turns\n",
+        "        turn.write, turn.write_place = turn.write or write, write.turns\n",
         "of several writes of a turn, the first counts as all",
     ),
     Fault(
         "storage.py",
-        "        if self._waiting:\n            self._start()\n",
+        "        if self._next.turns:\n            self._start()\n",
         "        if False:\n            self._start()\n",
         "blocks that fill during a write are forgotten",
     ),
@@ -136,6 +130,11 @@ FAULTS = (
         "self._alike = self._due_steps[0] - self._step",
         "self._alike = max(self._due) - self._step",
         "steps that differ pass as one",
+    ),
+    Fault("decode.py", "if not tokens % BLOCK_TOKENS:", "if tokens % BLOCK_TOKENS == 1:", "a block that is just full is not written"),
+    Fault("decode.py", " - turn.hit // BLOCK_TOKENS", "", "blocks that storage has are written again"),
+    Fault(
+        "storage.py", "sorted(write.waiting, key=itemgetter(0))", "write.waiting", "who waits for a write goes on in the order of asking"
     ),
     Fault("decode.py", "tokens = turn.prompt + 1", "tokens = turn.prompt", "one token too many is decoded"),
     Fault(
