@@ -30,6 +30,8 @@ EngineKind = TypeVar("EngineKind", PrefillEngine, DecodeEngine)
 class Node:
     """A node: one storage NIC, DRAM with a buffer for KV-cache, and engines, all prefill or all decode."""
 
+    __slots__ = ("buffer", "cnics", "dram", "hardware", "index", "name", "ports", "reads", "role", "snic_rx", "snic_tx", "writes")
+
     def __init__(self, index: int, role: Role, scenario: Scenario, model: Model, network: Network) -> None:
         self.index = index
         self.role = role

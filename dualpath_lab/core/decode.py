@@ -41,6 +41,27 @@ class DecodeGroup(EngineGroup):
         KV-cache that each engine reads in a step.
     """
 
+    __slots__ = (
+        "_alarm",
+        "_alike",
+        "_due",
+        "_due_steps",
+        "_empty_step_s",
+        "_exchanged_for",
+        "_hbm_bytes_per_s",
+        "_joining",
+        "_model",
+        "_sequence_s",
+        "_sequences",
+        "_since",
+        "_step",
+        "_step_s",
+        "engines",
+        "loader",
+        "step_bytes",
+        "turn_ended",
+    )
+
     def __init__(
         self, env: Environment, network: Network, exchange: Exchange, model: Model, hardware: Hardware, engines: Sequence[DecodeEngine]
     ) -> None:

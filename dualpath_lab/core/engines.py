@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 class CopyQueue:
     """Transfers that one engine submits through its compute NIC, one after the other."""
 
-    __slots__ = ("_busy", "_copying", "_network", "_waiting")
+    __slots__ = ("_busy", "_copying", "_network", "_waiting", "_when_copied")
 
     def __init__(self, network: Network) -> None:
         self._network = network
         self._waiting: deque[tuple[Route, int, float, Callable[[Turn], None], Turn]] = deque()
         self._copying: tuple[Callable[[Turn], None], Turn]
         self._busy = False
+        self._when_copied = self._done
 
     def submit(self, route: Route, size_bytes: int, submit_s: float, then: Callable[[Turn], None], turn: Turn) -> None:
         """Carry bytes of a turn, which takes ``submit_s`` to submit, when everything submitted before has arrived; then call ``then``."""
@@ -44,7 +45,7 @@ class CopyQueue:
 
     def _carry(self, route: Route, size_bytes: int, submit_s: float, then: Callable[[Turn], None], turn: Turn) -> None:
         self._copying = then, turn
-        self._network.start(route, size_bytes, self._done, submit_s)
+        self._network.start(route, size_bytes, self._when_copied, submit_s)
 
     def _done(self) -> None:
         then, turn = self._copying
@@ -78,6 +79,8 @@ class Engine:
         ``seq_e`` and ``tok_e`` of the scheduler: unfinished requests and their total tokens.
     """
 
+    __slots__ = (*("copies", "copy_in", "fetch_group", "hbm", "index", "name", "node", "ports", "sequences", "tokens", "write_back"),)
+
     def __init__(self, index: int, node: Node, gpu: int, kv_hbm_bytes: int, fetch_group: int, network: Network) -> None:
         self.index = index
         self.name = f"{node.name}.g{gpu}"
@@ -95,6 +98,8 @@ class Engine:
 class PrefillEngine(Engine):
     """A GPU that prefills; ``ready`` holds requests whose hit tokens are at hand, first come first."""
 
+    __slots__ = ("group", "ready")
+
     group: PrefillGroup
 
     def __init__(self, index: int, node: Node, gpu: int, kv_hbm_bytes: int, fetch_group: int, network: Network) -> None:
@@ -109,6 +114,8 @@ class PrefillEngine(Engine):
 
 class DecodeEngine(Engine):
     """A GPU that decodes ``decoding`` sequences; it has a ``place`` in its group."""
+
+    __slots__ = ("decoding", "group", "place")
 
     group: DecodeGroup
     place: int
@@ -158,6 +165,8 @@ class EngineGroup:
 
     Simplification: the traffic is spread evenly over a forward or step, where a real link sees bursts shorter than a millisecond.
     """
+
+    __slots__ = ("_env", "_exchange", "_network", "_tokens_per_s", "traffic")
 
     def __init__(self, env: Environment, network: Network, exchange: Exchange, engines: Sequence[Engine]) -> None:
         self._env = env

@@ -69,16 +69,17 @@ class Loader:
         self._layers = model.layers
         self._kv_bytes = model.kv_bytes_per_token
         self._block_submit_s = copy_submit_s * model.layers
+        self._when_read, self._when_copied = self._ready, self._arrived
 
     def begin(self, turn: Turn) -> None:
         """Bring the hit tokens of a placed turn within reach of its prefill engine, then let that engine have it."""
         if turn.hit == 0:
             self._ready(turn)
         elif turn.prefill_read:
-            turn.pe.node.reads.read(turn.hit, turn.hit * self._kv_bytes, self._ready, turn)
+            turn.pe.node.reads.read(turn.hit, turn.hit * self._kv_bytes, self._when_read, turn)
         else:
             turn.asked = turn.admitted = True
-            turn.de.node.reads.read(turn.hit, turn.prompt * self._kv_bytes, self._ready, turn)
+            turn.de.node.reads.read(turn.hit, turn.prompt * self._kv_bytes, self._when_read, turn)
 
     def candidates(self, engine: PrefillEngine) -> Iterator[Turn]:
         """Ready turns that the engine's next forward may take, first come first.
@@ -128,7 +129,7 @@ class Loader:
         """The turn's last forward is over: its KV-cache is complete in the decode node's buffer; bring it to the decode engine."""
         turn.first_token = turn.second_token = self._env.now
         de, prompt = turn.de, turn.prompt
-        de.copies.submit(de.copy_in, prompt * self._kv_bytes, self._submit_s(prompt), self._arrived, turn)
+        de.copies.submit(de.copy_in, prompt * self._kv_bytes, self._submit_s(prompt), self._when_copied, turn)
 
     def decoded(self, full: Sequence[tuple[Turn, int]]) -> None:
         """So many more blocks of some turns are full: write them to storage."""

@@ -41,6 +41,25 @@ class PrefillGroup(EngineGroup):
         The forwards that have ended.
     """
 
+    __slots__ = (
+        "_batching",
+        "_exchanged",
+        "_exchanged_at",
+        "_hardware",
+        "_model",
+        "_overhead_s",
+        "_wake",
+        "_woken",
+        "attention_imbalance",
+        "compute",
+        "engines",
+        "forward_ended",
+        "forwards",
+        "loader",
+        "log",
+        "running",
+    )
+
     def __init__(
         self,
         env: Environment,

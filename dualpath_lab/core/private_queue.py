@@ -24,6 +24,8 @@ class PrivateQueue:
         Hears of each turn that has got an engine.
     """
 
+    __slots__ = ("_assigned", "_decode", "_engines", "_free_bytes", "_place", "_placed_tokens", "_sequences", "_tokens", "_waiting")
+
     def __init__(self, engines: Sequence[DecodeEngineView], dispatch: Dispatch, assigned: Callable[[TurnView], None]) -> None:
         self._engines = engines
         self._decode = dispatch.decode

@@ -63,7 +63,7 @@ class ReadQueue:
         What hears of each read that has ended.
     """
 
-    __slots__ = ("_busy", "_kv_bytes", "_network", "_node", "_reading", "_route", "_waiting", "ended", "tokens")
+    __slots__ = ("_busy", "_kv_bytes", "_network", "_node", "_reading", "_route", "_waiting", "_when_read", "_when_room", "ended", "tokens")
 
     def __init__(self, node: Node, network: Network, kv_bytes_per_token: int) -> None:
         self._node = node
@@ -73,6 +73,7 @@ class ReadQueue:
         self._reading: tuple[int, Callable[[Turn], None], Turn]
         self._route: Route = route(paths.read(node.ports[0]))
         self._busy = False
+        self._when_room, self._when_read = self._start, self._done
         self.tokens = 0
         self.ended: Callable[[], None] | None = None
 
@@ -87,10 +88,10 @@ class ReadQueue:
 
     def _take_room(self, tokens: int, buffer_bytes: int, then: Callable[[Turn], None], turn: Turn) -> None:
         self._reading = tokens, then, turn
-        self._node.buffer.take(buffer_bytes, self._start)
+        self._node.buffer.take(buffer_bytes, self._when_room)
 
     def _start(self) -> None:
-        self._network.start(self._route, self._reading[0] * self._kv_bytes, self._done)
+        self._network.start(self._route, self._reading[0] * self._kv_bytes, self._when_read)
 
     def _done(self) -> None:
         tokens, then, turn = self._reading
@@ -142,7 +143,7 @@ class WriteQueue:
         Time that its engine takes to submit its copies.
     """
 
-    __slots__ = ("_block_bytes", "_block_submit_s", "_busy", "_network", "_next", "_writing")
+    __slots__ = ("_block_bytes", "_block_submit_s", "_busy", "_network", "_next", "_when_written", "_writing")
 
     def __init__(self, network: Network, block_bytes: int, block_submit_s: float) -> None:
         self._network = network
@@ -151,6 +152,7 @@ class WriteQueue:
         self._next = Write()
         self._writing: Write
         self._busy = False
+        self._when_written = self._written
 
     def add(self, turn: Turn, blocks: int) -> None:
         """Let so many more blocks of a turn wait for :meth:`write`."""
@@ -169,7 +171,7 @@ class WriteQueue:
         write = self._writing = self._next
         self._next = Write()
         submit_s = max(write.blocks.values()) * self._block_submit_s
-        self._network.start(_write_route(write.blocks), self._block_bytes, self._written, submit_s)
+        self._network.start(_write_route(write.blocks), self._block_bytes, self._when_written, submit_s)
 
     def _written(self) -> None:
         write = self._writing
