@@ -42,10 +42,11 @@ class Node:
         self.snic_rx = network.link(f"{self.name}.snic", "snic", role, "rx", storage_bytes_per_s)
         self.snic_tx = network.link(f"{self.name}.snic", "snic", role, "tx", storage_bytes_per_s)
         self.dram = network.link(f"{self.name}.dram", "dram", role, "both", spec.dram_bytes_per_s)
+        compute_bytes_per_s = spec.compute_bytes_per_s
         self.cnics = [
             (
-                network.link(f"{self.name}.g{gpu}.cnic", "cnic", role, "tx", spec.compute_bytes_per_s),
-                network.link(f"{self.name}.g{gpu}.cnic", "cnic", role, "rx", spec.compute_bytes_per_s),
+                network.link(f"{self.name}.g{gpu}.cnic", "cnic", role, "tx", compute_bytes_per_s),
+                network.link(f"{self.name}.g{gpu}.cnic", "cnic", role, "rx", compute_bytes_per_s),
             )
             for gpu in range(spec.gpus_per_node)
         ]
@@ -54,7 +55,7 @@ class Node:
         self.ports = [Ports(self.snic_rx, self.snic_tx, self.dram, *cnic) for cnic in self.cnics]
         self.reads = ReadQueue(self, network, model.kv_bytes_per_token)
         block_submit_s = calibration.COPY_SUBMIT_S[scenario.cluster.copy_method] * model.layers
-        self.writes = WriteQueue(network, BLOCK_TOKENS * model.kv_bytes_per_token, block_submit_s)
+        self.writes = WriteQueue(network, self.ports, BLOCK_TOKENS * model.kv_bytes_per_token, block_submit_s)
 
     def links(self) -> Iterator[Link]:
         """Every link of the node."""

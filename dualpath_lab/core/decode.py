@@ -122,38 +122,40 @@ class DecodeGroup(EngineGroup):
         full: list[tuple[Turn, int]] = []
         ended: list[Turn] = []
         for turn in due:
-            tokens = self._step + turn.ahead
-            if not tokens % BLOCK_TOKENS:
+            if turn.last_step > self._step:
                 full.append((turn, 1))
-            if tokens < turn.tokens:
-                self._grow(turn, tokens, BLOCK_TOKENS)
-            else:
-                ended.append(turn)
-                self._sequences -= 1
-                turn.de.decoding -= 1
-                self.step_bytes[turn.de.place] -= turn.step_bytes
+                self._grow(turn, BLOCK_TOKENS)
+                continue
+            if not turn.tokens % BLOCK_TOKENS:
+                full.append((turn, 1))
+            ended.append(turn)
+            self._sequences -= 1
+            turn.de.decoding -= 1
+            self.step_bytes[turn.de.place] -= turn.step_bytes
         for turn in joined:
             tokens = turn.prompt + 1
-            turn.ahead = tokens - self._step
+            turn.last_step = self._step + turn.tokens - tokens
             turn.step_bytes = self._model.decode_read_bytes(turn.prompt + turn.generate // 2)
             self._sequences += 1
             turn.de.decoding += 1
             self.step_bytes[turn.de.place] += turn.step_bytes
             if blocks := _full_blocks(turn, tokens):
                 full.append((turn, blocks))
-            self._grow(turn, tokens, BLOCK_TOKENS - tokens % BLOCK_TOKENS)
+            self._grow(turn, BLOCK_TOKENS - tokens % BLOCK_TOKENS)
         self._plan()
+        second_token = self._since + self._step_s
         for turn in joined:
-            turn.second_token = self._since + self._step_s
+            turn.second_token = second_token
         if full:
             self.loader.decoded(full)
         for turn in ended:
             self._end(turn)
 
-    def _grow(self, turn: Turn, tokens: int, more: int) -> None:
-        """Note the step at whose end the turn, now of ``tokens``, has grown by ``more`` or come to its end."""
-        left = turn.tokens - tokens
-        step = self._step + (more if more < left else left)
+    def _grow(self, turn: Turn, more: int) -> None:
+        """Note the step at whose end the turn has so many tokens more, or has come to its end."""
+        step = self._step + more
+        if step > turn.last_step:
+            step = turn.last_step
         due = self._due.get(step)
         if due is None:
             due = self._due[step] = []

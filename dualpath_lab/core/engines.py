@@ -14,7 +14,7 @@ from dualpath_lab.core import paths
 from dualpath_lab.core.links import ModelTraffic, Route, route
 from dualpath_lab.core.memory import Memory
 from dualpath_lab.core.network import Network
-from dualpath_lab.core.storage import block_links
+from dualpath_lab.core.paths import Ports
 from dualpath_lab.core.turn import Turn
 
 if TYPE_CHECKING:
@@ -65,30 +65,33 @@ class Engine:
         Number of the engine among those of its role.
     name : str
         Its node's and its GPU's, such as ``p0.g3``.
+    node, gpu : Node, int
+        Its node, and its number there.
     fetch_group : int
         Number of the group whose leader fetches its work.
     ports : Ports
         The links of its node and its compute NIC.
+    numbers : Ports
+        Theirs in the network.
     copy_in : Route
         From its buffer to its HBM.
-    write_back : BlockLinks
-        From there to storage.
     hbm : Memory
         What it has for KV-cache.
     sequences, tokens : int
         ``seq_e`` and ``tok_e`` of the scheduler: unfinished requests and their total tokens.
     """
 
-    __slots__ = (*("copies", "copy_in", "fetch_group", "hbm", "index", "name", "node", "ports", "sequences", "tokens", "write_back"),)
+    __slots__ = (*("copies", "copy_in", "fetch_group", "gpu", "hbm", "index", "name", "node", "numbers", "ports", "sequences", "tokens"),)
 
     def __init__(self, index: int, node: Node, gpu: int, kv_hbm_bytes: int, fetch_group: int, network: Network) -> None:
         self.index = index
         self.name = f"{node.name}.g{gpu}"
         self.node = node
+        self.gpu = gpu
         self.fetch_group = fetch_group
         self.ports = node.ports[gpu]
+        self.numbers = Ports(*(link.number for link in self.ports))
         self.copy_in = route(paths.copy_in(self.ports))
-        self.write_back = block_links(self.ports)
         self.hbm = Memory(f"{self.name}.hbm", kv_hbm_bytes)
         self.copies = CopyQueue(network)
         self.sequences = 0

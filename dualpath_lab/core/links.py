@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -134,28 +135,22 @@ def over(links: Sequence[int], shares: Sequence[float]) -> Route:
     return Route(numbers.buffer_info()[0], len(links), (len(links) - 1).bit_length() if links else -1, numbers)
 
 
-def crossing(streams: Mapping[Link, float]) -> Route:
-    """The route of so many streams over each link."""
-    return over([link.number for link in streams], list(streams.values()))
-
-
 def route(links: Iterable[Link]) -> Route:
     """A single stream's; one that crosses a link twice counts there as two."""
-    times: dict[Link, float] = {}
-    for link in links:
-        times[link] = times.get(link, 0.0) + 1.0
-    return crossing(times)
+    times = Counter(link.number for link in links)
+    return over([*times], [*times.values()])
 
 
-def lockstep(load: Mapping[Link, int], stream_bytes: float | None = None) -> tuple[Route, float]:
+def lockstep(load: Mapping[int, int], stream_bytes: float | None = None) -> tuple[Route, float]:
     """The route of streams that carry ``load`` in lockstep, and the size of each.
 
     Parameters
     ----------
-    load : mapping of Link to int
-        Bytes on each link.
+    load : mapping of int to int
+        Bytes on each link, by its number.
     stream_bytes : float, optional
         Mean size of the transfers; it is a single one when left out.
     """
     size_bytes = stream_bytes or float(max(load.values(), default=0))
-    return crossing({link: size / size_bytes for link, size in load.items() if size}), size_bytes
+    streams = {number: size / size_bytes for number, size in load.items() if size}
+    return over([*streams], [*streams.values()]), size_bytes

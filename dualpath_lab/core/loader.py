@@ -19,7 +19,6 @@ from dualpath_lab import calibration
 from dualpath_lab.core import paths
 from dualpath_lab.core.batching import Chunk
 from dualpath_lab.core.engines import PrefillEngine
-from dualpath_lab.core.links import Link
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.storage import WriteQueue
 from dualpath_lab.core.turn import Turn
@@ -32,8 +31,8 @@ class Streams(NamedTuple):
 
     Attributes
     ----------
-    load : dict of Link to int
-        Bytes on each link.
+    load : dict of int to int
+        Bytes on each link, by its number.
     mean_bytes : float
         Of a chunk.
     submit_s : float
@@ -42,7 +41,7 @@ class Streams(NamedTuple):
         Time in which the pipeline fills and drains: one layer's share of the transfer.
     """
 
-    load: dict[Link, int]
+    load: dict[int, int]
     mean_bytes: float
     submit_s: float
     ends_s: float
@@ -97,11 +96,11 @@ class Loader:
 
     def begin_forward(self, chunks: Sequence[Chunk]) -> Streams:
         """Take HBM for the forward's layers, and tell what streams beside it."""
-        load: dict[Link, int] = defaultdict(int)
+        load: dict[int, int] = defaultdict(int)
         submit_s: dict[PrefillEngine, float] = defaultdict(float)
         chunk_bytes = 0
         for turn, cached, tokens, is_first, _ in chunks:
-            pe, de = turn.pe.ports, turn.de.ports
+            pe, de = turn.pe.numbers, turn.de.numbers
             turn.pe.hbm.hold(turn.layers_bytes)
             loaded = stored = 0
             if is_first:
@@ -114,7 +113,8 @@ class Loader:
             _add(load, paths.hand_over(pe, de), stored * self._kv_bytes)
             submit_s[turn.pe] += self._submit_s(loaded) + self._submit_s(stored)
             chunk_bytes += (cached + tokens) * self._kv_bytes
-        ends_s = max(size / link.capacity for link, size in load.items()) / self._layers
+        capacities = self._network.capacities
+        ends_s = max(size / capacities[link] for link, size in load.items()) / self._layers
         return Streams(load, chunk_bytes / len(chunks), max(submit_s.values()), ends_s)
 
     def end_forward(self, chunks: Sequence[Chunk]) -> None:
@@ -205,6 +205,6 @@ class NoLoader(Loader):
         """Nothing to write."""
 
 
-def _add(load: dict[Link, int], links: Iterable[Link], size_bytes: int) -> None:
+def _add(load: dict[int, int], links: Iterable[int], size_bytes: int) -> None:
     for link in links:
         load[link] += size_bytes

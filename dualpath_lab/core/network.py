@@ -47,11 +47,14 @@ class Network(Timer):
     ----------
     links : list of Link
         By number.
+    capacities : list of float
+        Theirs, bytes/s.
     """
 
     def __init__(self, env: Environment) -> None:
         super().__init__(env)
         self.links: list[Link] = []
+        self.capacities: list[float] = []
         self._arrays = no_flows()
         self._addresses = addresses(self._arrays)
         self._where = int(self._addresses.ctypes.data)
@@ -65,6 +68,7 @@ class Network(Timer):
         """A new link; see :class:`Link`."""
         link = Link(len(self.links), name, kind, role, direction, capacity)
         self.links.append(link)
+        self.capacities.append(capacity)
         self._make_room(links=len(self.links))
         row = self._arrays.links[link.number]
         row["capacity"] = row["kv_capacity"] = capacity
@@ -170,6 +174,7 @@ class Network(Timer):
     def _note_capacity(self, links: Sequence[Link], which: NDArray[np.int64], capacity: float) -> None:
         for link in links:
             link.set_capacity(capacity, self.env.now)
+            self.capacities[link.number] = capacity
         self._arrays.links["capacity"][which] = capacity
 
     def _leave_room(self, which: NDArray[np.int64], model_rate: float) -> None:

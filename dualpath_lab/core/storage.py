@@ -6,42 +6,19 @@ A cached prefix is a number of blocks of one trajectory, never a list; the stora
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dualpath_lab.core import paths
 from dualpath_lab.core.links import Route, over, route
 
 if TYPE_CHECKING:
     from dualpath_lab.core.cluster import Node
-    from dualpath_lab.core.engines import DecodeEngine
     from dualpath_lab.core.links import Link
     from dualpath_lab.core.network import Network
     from dualpath_lab.core.paths import Ports
     from dualpath_lab.core.turn import Turn
-
-
-class BlockLinks(NamedTuple):
-    """Links that a block crosses on its way from HBM to storage, by number.
-
-    Attributes
-    ----------
-    own : tuple of int
-        Either direction of its engine's compute NIC; it crosses each once.
-    common : dict of int to int
-        Of the node, and how often it crosses each.
-    """
-
-    own: tuple[int, int]
-    common: dict[int, int]
-
-
-def block_links(engine: Ports[Link]) -> BlockLinks:
-    """Of an engine's blocks; see :func:`paths.write_back`."""
-    crossed = Counter(link.number for link in paths.write_back(engine))
-    own = (engine.cnic_tx.number, engine.cnic_rx.number)
-    return BlockLinks(own, {number: times for number, times in crossed.items() if number not in own})
 
 
 class ReadQueue:
@@ -110,8 +87,8 @@ class Write:
 
     Attributes
     ----------
-    blocks : dict of DecodeEngine to int
-        How many of each engine.
+    blocks : dict of int to int
+        How many of each engine of the node, by its GPU.
     turns : int
         Of how many turns.
     over : bool
@@ -123,7 +100,7 @@ class Write:
     __slots__ = ("blocks", "over", "turns", "waiting")
 
     def __init__(self) -> None:
-        self.blocks: dict[DecodeEngine, int] = defaultdict(int)
+        self.blocks: dict[int, int] = defaultdict(int)
         self.turns = 0
         self.over = False
         self.waiting: list[tuple[int, Callable[[Turn], None], Turn]] = []
@@ -137,16 +114,21 @@ class WriteQueue:
     Parameters
     ----------
     network : Network
+    ports : sequence of Ports
+        The links of each engine.
     block_bytes : int
         Size of a block.
     block_submit_s : float
         Time that its engine takes to submit its copies.
     """
 
-    __slots__ = ("_block_bytes", "_block_submit_s", "_busy", "_network", "_next", "_when_written", "_writing")
+    __slots__ = ("_block_bytes", "_block_submit_s", "_busy", "_common", "_network", "_next", "_own", "_when_written", "_writing")
 
-    def __init__(self, network: Network, block_bytes: int, block_submit_s: float) -> None:
+    def __init__(self, network: Network, ports: Sequence[Ports[Link]], block_bytes: int, block_submit_s: float) -> None:
         self._network = network
+        self._own = [(engine.cnic_tx.number, engine.cnic_rx.number) for engine in ports]
+        crossed = Counter(link.number for link in paths.write_back(ports[0]))
+        self._common = {number: times for number, times in crossed.items() if number not in self._own[0]}
         self._block_bytes = block_bytes
         self._block_submit_s = block_submit_s
         self._next = Write()
@@ -159,7 +141,7 @@ class WriteQueue:
         write = self._next
         turn.write, turn.write_place = write, write.turns
         write.turns += 1
-        write.blocks[turn.de] += blocks
+        write.blocks[turn.de.gpu] += blocks
 
     def write(self) -> None:
         """Write what waits, unless a write is under way."""
@@ -171,7 +153,7 @@ class WriteQueue:
         write = self._writing = self._next
         self._next = Write()
         submit_s = max(write.blocks.values()) * self._block_submit_s
-        self._network.start(_write_route(write.blocks), self._block_bytes, self._when_written, submit_s)
+        self._network.start(self._route(write.blocks), self._block_bytes, self._when_written, submit_s)
 
     def _written(self) -> None:
         write = self._writing
@@ -184,13 +166,12 @@ class WriteQueue:
             for _, then, turn in sorted(write.waiting, key=itemgetter(0)):
                 then(turn)
 
-
-def _write_route(blocks: Mapping[DecodeEngine, int]) -> Route:
-    """Of so many blocks of each engine; all are of one node."""
-    links: list[int] = []
-    shares: list[float] = []
-    for engine, number in blocks.items():
-        links += engine.write_back.own
-        shares += (number, number)
-    total, common = sum(blocks.values()), next(iter(blocks)).write_back.common
-    return over([*links, *common], [*shares, *(total * times for times in common.values())])
+    def _route(self, blocks: Mapping[int, int]) -> Route:
+        """Of so many blocks of each engine: across either direction of its own NIC, then all of them across what the node has in common."""
+        links: list[int] = []
+        shares: list[int] = []
+        for gpu, number in blocks.items():
+            links += self._own[gpu]
+            shares += (number, number)
+        total = sum(blocks.values())
+        return over([*links, *self._common], [*shares, *[total * times for times in self._common.values()]])

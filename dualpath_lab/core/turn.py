@@ -41,8 +41,8 @@ class Turn:
         What the log has about it once it is placed; see :meth:`TurnLog.begun`.
     step_bytes : int
         KV-cache that each of its decode steps reads.
-    ahead : int
-        Tokens that it has more than its decode group has done steps.
+    last_step : int
+        Of its decode group, at whose end it ends.
     asked, admitted : bool
         Whether room in the decode node's buffer was asked for, and granted.
     prefilled : int
@@ -54,7 +54,6 @@ class Turn:
     __slots__ = (
         "admitted",
         "agent",
-        "ahead",
         "asked",
         "de",
         "finished",
@@ -62,6 +61,7 @@ class Turn:
         "generate",
         "hbm_bytes",
         "hit",
+        "last_step",
         "layers_bytes",
         "logged",
         "number",
@@ -88,7 +88,7 @@ class Turn:
     logged: bytes
     layers_bytes: int
     step_bytes: int
-    ahead: int
+    last_step: int
     write_place: int
 
     def __init__(self, agent: int, row: int, hit: int, computed: int, generate: int, kv_bytes_per_token: int) -> None:

@@ -37,7 +37,10 @@ class Bench:
             assert name not in self.done_at
             self.done_at[name] = self.env.now
 
-        self.at(start_s, lambda: self.network.start(*lockstep(load, stream_bytes), done, at_least_s))
+        self.at(
+            start_s,
+            lambda: self.network.start(*lockstep({link.number: size for link, size in load.items()}, stream_bytes), done, at_least_s),
+        )
 
     def model_rate(self, time_s: float, traffic: ModelTraffic, rate: float) -> None:
         self.at(time_s, lambda: self.network.set_model_rate(traffic, rate))

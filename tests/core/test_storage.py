@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simpy import Environment
 
-from dualpath_lab.core.links import Link
 from dualpath_lab.core.memory import Memory
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.paths import Ports
-from dualpath_lab.core.storage import BlockLinks, ReadQueue, WriteQueue
+from dualpath_lab.core.storage import ReadQueue, WriteQueue
 from dualpath_lab.core.turn import Turn, hit_tokens
 from dualpath_lab.workload import BLOCK_TOKENS
 
@@ -116,14 +115,6 @@ def test_a_read_whose_room_was_taken_before_waits_for_nobody_who_wants_room() ->
     assert reader.buffer.used_bytes == 900
 
 
-class WritingEngine:
-    """An engine as far as the queue sees it."""
-
-    def __init__(self, gpu: int, network: Network, snic_tx: Link) -> None:
-        own = [network.link(f"d0.g{gpu}.cnic", "cnic", "decode", direction, 8.0).number for direction in ("tx", "rx")]
-        self.write_back = BlockLinks((own[0], own[1]), {snic_tx.number: 1})
-
-
 class Writer:
     """A node of 10 bytes/s to storage and two engines of 8 bytes/s each; a block has 40 bytes and takes a second to submit."""
 
@@ -131,8 +122,13 @@ class Writer:
         self.env = Environment(0.0)
         self.network = Network(self.env)
         self.snic_tx = self.network.link("d0.snic", "snic", "decode", "tx", 10.0)
-        self.engines = [WritingEngine(gpu, self.network, self.snic_tx) for gpu in (0, 1)]
-        self.queue = WriteQueue(self.network, 40, 1.0)
+        dram = self.network.link("d0.dram", "dram", "decode", "both", 1e6)
+        ports = [
+            Ports(self.snic_tx, self.snic_tx, dram, *(self.network.link("d0.cnic", "cnic", "decode", way, 8.0) for way in ("tx", "rx")))
+            for _ in range(2)
+        ]
+        self.engines = [SimpleNamespace(gpu=gpu) for gpu in range(2)]
+        self.queue = WriteQueue(self.network, ports, 40, 1.0)
         self.flows_most = 0
         self.stored: dict[int, float] = {}
 
@@ -148,7 +144,7 @@ class Writer:
         full = []
         for engine, number in blocks:
             turn = Turn(len(self.stored), 0, 0, 1, 1, 1)
-            turn.de = self.engines[engine]
+            turn.de = self.engines[engine]  # type: ignore[assignment]
             self.stored[turn.agent] = float("nan")
             full.append((turn, number))
         self.env.timeout(at_s).callbacks.append(lambda _: write())
@@ -196,7 +192,7 @@ def test_those_who_wait_for_a_write_go_on_in_the_order_of_its_turns() -> None:
     writer = Writer()
     turns = [Turn(agent, 0, 0, 1, 1, 1) for agent in range(3)]
     for turn in turns:
-        turn.de = writer.engines[0]
+        turn.de = writer.engines[0]  # type: ignore[assignment]
         writer.queue.add(turn, 1)
     for agent in (1, 2, 0):
         writer.wait(turns[agent])
@@ -209,7 +205,7 @@ def test_a_turn_with_several_writes_waits_for_the_last() -> None:
     """Law 1, exact: a block at 8 bytes/s until 5 s, two more at once until 15 s. Mutant: the first write counts as all."""
     writer = Writer()
     turn = Turn(0, 0, 0, 1, 1, 1)
-    turn.de = writer.engines[0]
+    turn.de = writer.engines[0]  # type: ignore[assignment]
     writer.queue.add(turn, 1)
     writer.queue.write()
     writer.queue.add(turn, 2)
