@@ -21,6 +21,15 @@ CONNECT_S = 5.0
 _LEAVE_INTERRUPTS_TO_THE_PARENT = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 """What a worker process runs first, as Dask takes it."""
 
+_SELDOM = {
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.admin.tick.interval": "1s",
+    "distributed.worker.memory.monitor-interval": "1s",
+    "distributed.worker.profile.enabled": False,
+}
+"""How often Dask looks at itself. By default it does so over a hundred times a second, which takes 2 to 17 % of a simulation's time
+(``benchmarks/sweep.py``, four pairs of runs in turns), and shows it on a dashboard that nobody sees here."""
+
 _BATCH = 1_000
 """Scenarios that go to the scheduler in one message."""
 
@@ -33,19 +42,21 @@ def run_here(scenarios: Mapping[str, Scenario]) -> Generator[Row]:
 
 def run_on_processes(scenarios: Mapping[str, Scenario], processes: int) -> Generator[Row]:
     """Run scenarios on so many processes of this machine; nothing listens beyond the loopback address."""
+    import dask
     from distributed import Client, LocalCluster
 
     try:
-        cluster = LocalCluster(
-            n_workers=processes,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            scheduler_kwargs={"dashboard": False},
-            preload=_LEAVE_INTERRUPTS_TO_THE_PARENT,
-            silence_logs=logging.CRITICAL,
-        )
+        with dask.config.set(_SELDOM):
+            cluster = LocalCluster(
+                n_workers=processes,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                preload=_LEAVE_INTERRUPTS_TO_THE_PARENT,
+                silence_logs=logging.CRITICAL,
+            )
     except RuntimeError:
         raise ScenarioError(
             f"The {processes} processes of the sweep did not start: a script calls it below if __name__ == '__main__', or with processes=1."
