@@ -27,7 +27,7 @@ from simpy import Environment
 
 from dualpath_lab.core import fluid
 from dualpath_lab.core.addresses import addresses
-from dualpath_lab.core.alarm import Timer, call_later
+from dualpath_lab.core.alarm import Clock, Timer, call_later
 from dualpath_lab.core.flows import no_flows, with_room
 from dualpath_lab.core.links import Link, ModelTraffic, Moving, Route, numbers, route
 from dualpath_lab.core.recorder import BIN_S
@@ -211,7 +211,7 @@ class Network(Timer):
 @cache
 def warm_up() -> None:
     """Have the arithmetic ready; where it never ran before, compiling it takes some ten seconds."""
-    env = Environment(0.0)
+    env = Clock()
     network = Network(env)
     link = network.link("", "", "", "", 1.0)
     network.start(route([link]), 2.0, lambda: None)

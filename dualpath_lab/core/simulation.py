@@ -10,10 +10,8 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from simpy import Environment
-
 from dualpath_lab import calibration
-from dualpath_lab.core.alarm import Alarm, call_later
+from dualpath_lab.core.alarm import Alarm, Clock, call_later
 from dualpath_lab.core.arrivals import Arrivals
 from dualpath_lab.core.cluster import Cluster
 from dualpath_lab.core.dispatch import Dispatch
@@ -92,7 +90,7 @@ class Simulation:
         self.events = 0
         self.agents_finished = 0
         self._latest: list[TurnView | None] = [None] * self.workload.trajectories
-        self._env = Environment(0.0)
+        self._env = Clock()
         self.network = Network(self._env)
         kv_bytes = self.model.kv_bytes_per_token
         prompts = self.workload.context + self.workload.append
