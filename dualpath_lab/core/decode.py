@@ -51,6 +51,7 @@ class DecodeGroup(EngineGroup):
         "_hbm_bytes_per_s",
         "_joining",
         "_model",
+        "_most_bytes",
         "_sequence_s",
         "_sequences",
         "_since",
@@ -77,6 +78,7 @@ class DecodeGroup(EngineGroup):
         self._joining: list[Turn] = []
         self._sequences = 0
         self.step_bytes = [0] * len(engines)
+        self._most_bytes: int | None = 0
         self._due: dict[int, list[Turn]] = {}
         self._due_steps: list[int] = []
         self._step = 0
@@ -131,14 +133,19 @@ class DecodeGroup(EngineGroup):
             ended.append(turn)
             self._sequences -= 1
             turn.de.decoding -= 1
-            self.step_bytes[turn.de.place] -= turn.step_bytes
+            step_bytes = self.step_bytes[turn.de.place]
+            self.step_bytes[turn.de.place] = step_bytes - turn.step_bytes
+            if step_bytes == self._most_bytes:
+                self._most_bytes = None
         for turn in joined:
             tokens = turn.prompt + 1
             turn.last_step = self._step + turn.tokens - tokens
             turn.step_bytes = self._model.decode_read_bytes(turn.prompt + turn.generate // 2)
             self._sequences += 1
             turn.de.decoding += 1
-            self.step_bytes[turn.de.place] += turn.step_bytes
+            step_bytes = self.step_bytes[turn.de.place] = self.step_bytes[turn.de.place] + turn.step_bytes
+            if self._most_bytes is not None and step_bytes > self._most_bytes:
+                self._most_bytes = step_bytes
             if blocks := _full_blocks(turn, tokens):
                 full.append((turn, blocks))
             self._grow(turn, BLOCK_TOKENS - tokens % BLOCK_TOKENS)
@@ -169,8 +176,10 @@ class DecodeGroup(EngineGroup):
             self._set_traffic(0.0)
             return
         tokens_each = self._sequences / len(self.engines)
+        if self._most_bytes is None:
+            self._most_bytes = max(self.step_bytes)
         self._step_s = max(
-            self._empty_step_s + max(self.step_bytes) / self._hbm_bytes_per_s + self._sequences * self._sequence_s,
+            self._empty_step_s + self._most_bytes / self._hbm_bytes_per_s + self._sequences * self._sequence_s,
             self._exchange.least_s(tokens_each),
         )
         tokens_per_s = tokens_each / self._step_s

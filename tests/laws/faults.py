@@ -131,7 +131,13 @@ FAULTS = (
         "self._alike = max(self._due) - self._step",
         "steps that differ pass as one",
     ),
-    Fault("decode.py", "if not tokens % BLOCK_TOKENS:", "if tokens % BLOCK_TOKENS == 1:", "a block that is just full is not written"),
+    Fault("decode.py", "if not turn.tokens % BLOCK_TOKENS:", "if False:", "a block that is just full at the end is not written"),
+    Fault(
+        "decode.py",
+        "                full.append((turn, 1))\n                self._grow",
+        "                self._grow",
+        "only blocks that are full when a sequence begins or ends are written",
+    ),
     Fault("decode.py", " - turn.hit // BLOCK_TOKENS", "", "blocks that storage has are written again"),
     Fault(
         "storage.py", "sorted(write.waiting, key=itemgetter(0))", "write.waiting", "who waits for a write goes on in the order of asking"
@@ -139,10 +145,12 @@ FAULTS = (
     Fault("decode.py", "tokens = turn.prompt + 1", "tokens = turn.prompt", "one token too many is decoded"),
     Fault(
         "decode.py",
-        "                self.step_bytes[turn.de.place] -= turn.step_bytes\n",
-        "",
+        "self.step_bytes[turn.de.place] = step_bytes - turn.step_bytes",
+        "pass",
         "those who have ended are read in every step",
     ),
+    Fault("decode.py", "if step_bytes == self._most_bytes:", "if False:", "a step is as long as the fullest GPU ever made it"),
+    Fault("decode.py", "step_bytes > self._most_bytes:", "False:", "a GPU that gets fuller than the fullest makes no step longer"),
     # Alarms
     Fault("alarm.py", "if self._at > self.env.now:", "if False:", "an alarm that was put off rings at the time set before"),
     Fault(
