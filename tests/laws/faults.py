@@ -138,7 +138,7 @@ FAULTS = (
         "                self._grow",
         "only blocks that are full when a sequence begins or ends are written",
     ),
-    Fault("decode.py", " - turn.hit // BLOCK_TOKENS", "", "blocks that storage has are written again"),
+    Fault("decode.py", "turn.hit // BLOCK_TOKENS", "turn.hit // BLOCK_TOKENS + 1", "the last block that storage has is written again"),
     Fault(
         "storage.py", "sorted(write.waiting, key=itemgetter(0))", "write.waiting", "who waits for a write goes on in the order of asking"
     ),
