@@ -127,25 +127,15 @@ class DecodeGroup(EngineGroup):
             if turn.last_step > self._step:
                 full.append((turn, 1))
                 self._grow(turn, BLOCK_TOKENS)
-                continue
-            if not turn.tokens % BLOCK_TOKENS:
-                full.append((turn, 1))
-            ended.append(turn)
-            self._sequences -= 1
-            turn.de.decoding -= 1
-            step_bytes = self.step_bytes[turn.de.place]
-            self.step_bytes[turn.de.place] = step_bytes - turn.step_bytes
-            if step_bytes == self._most_bytes:
-                self._most_bytes = None
+            else:
+                if not turn.tokens % BLOCK_TOKENS:
+                    full.append((turn, 1))
+                ended.append(turn)
+                self._let_go(turn)
         for turn in joined:
+            self._take_in(turn)
             tokens = turn.prompt + 1
             turn.last_step = self._step + turn.tokens - tokens
-            turn.step_bytes = self._model.decode_read_bytes(turn.prompt + turn.generate // 2)
-            self._sequences += 1
-            turn.de.decoding += 1
-            step_bytes = self.step_bytes[turn.de.place] = self.step_bytes[turn.de.place] + turn.step_bytes
-            if self._most_bytes is not None and step_bytes > self._most_bytes:
-                self._most_bytes = step_bytes
             if blocks := _full_blocks(turn, tokens):
                 full.append((turn, blocks))
             self._grow(turn, BLOCK_TOKENS - tokens % BLOCK_TOKENS)
@@ -157,6 +147,24 @@ class DecodeGroup(EngineGroup):
             self.loader.decoded(full)
         for turn in ended:
             self._end(turn)
+
+    def _take_in(self, turn: Turn) -> None:
+        """One sequence more that is read in each step."""
+        turn.step_bytes = self._model.decode_read_bytes(turn.prompt + turn.generate // 2)
+        self._sequences += 1
+        turn.de.decoding += 1
+        step_bytes = self.step_bytes[turn.de.place] = self.step_bytes[turn.de.place] + turn.step_bytes
+        if self._most_bytes is not None and step_bytes > self._most_bytes:
+            self._most_bytes = step_bytes
+
+    def _let_go(self, turn: Turn) -> None:
+        """One less; if its engine was the fullest, the fullest has to be looked for."""
+        self._sequences -= 1
+        turn.de.decoding -= 1
+        step_bytes = self.step_bytes[turn.de.place]
+        self.step_bytes[turn.de.place] = step_bytes - turn.step_bytes
+        if step_bytes == self._most_bytes:
+            self._most_bytes = None
 
     def _grow(self, turn: Turn, more: int) -> None:
         """Note the step at whose end the turn has so many tokens more, or has come to its end."""
