@@ -32,7 +32,7 @@ class Node:
 
     __slots__ = ("buffer", "cnics", "dram", "hardware", "index", "name", "ports", "reads", "role", "snic_rx", "snic_tx", "writes")
 
-    def __init__(self, index: int, role: Role, scenario: Scenario, model: Model, network: Network) -> None:
+    def __init__(self, index: int, role: Role, scenario: Scenario, model: Model, network: Network, block_submit_s: float) -> None:
         self.index = index
         self.role = role
         self.name = f"{role[0]}{index}"
@@ -54,7 +54,6 @@ class Node:
         self.buffer = Memory(f"{self.name}.buffer", buffer_bytes)
         self.ports = [Ports(self.snic_rx, self.snic_tx, self.dram, *cnic) for cnic in self.cnics]
         self.reads = ReadQueue(self, network, model.kv_bytes_per_token)
-        block_submit_s = calibration.COPY_SUBMIT_S[scenario.cluster.copy_method] * model.layers
         self.writes = WriteQueue(network, self.ports, BLOCK_TOKENS * model.kv_bytes_per_token, block_submit_s)
 
     def links(self) -> Iterator[Link]:
@@ -79,6 +78,11 @@ class Cluster:
     env, network
         Clock and links' owner.
 
+    Attributes
+    ----------
+    block_submit_s : float
+        Time to submit the copies of a block, one for each layer.
+
     Raises
     ------
     ScenarioError
@@ -89,8 +93,13 @@ class Cluster:
         self, scenario: Scenario, model: Model, largest_prompt_bytes: int, batching: Batching, env: Environment, network: Network
     ) -> None:
         self._network = network
-        self.prefill_nodes = [Node(index, "prefill", scenario, model, network) for index in range(scenario.cluster.prefill_nodes)]
-        self.decode_nodes = [Node(index, "decode", scenario, model, network) for index in range(scenario.cluster.decode_nodes)]
+        self.block_submit_s = calibration.COPY_SUBMIT_S[scenario.cluster.copy_method] * model.layers
+
+        def nodes_of(role: Role, number: int) -> list[Node]:
+            return [Node(index, role, scenario, model, network, self.block_submit_s) for index in range(number)]
+
+        self.prefill_nodes = nodes_of("prefill", scenario.cluster.prefill_nodes)
+        self.decode_nodes = nodes_of("decode", scenario.cluster.decode_nodes)
         self.prefill_fetch_groups: list[tuple[PrefillEngine, ...]] = []
         self.decode_fetch_groups: list[tuple[DecodeEngine, ...]] = []
         self.prefill_groups: list[PrefillGroup] = []

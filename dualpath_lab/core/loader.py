@@ -58,16 +58,16 @@ class Loader:
     env : simpy.Environment
     network : Network
     model : Model
-    copy_submit_s : float
-        Time to submit one copy.
+    block_submit_s : float
+        Time to submit the copies of a block.
     """
 
-    def __init__(self, env: Environment, network: Network, model: Model, copy_submit_s: float) -> None:
+    def __init__(self, env: Environment, network: Network, model: Model, block_submit_s: float) -> None:
         self._env = env
         self._network = network
         self._layers = model.layers
         self._kv_bytes = model.kv_bytes_per_token
-        self._block_submit_s = copy_submit_s * model.layers
+        self._block_submit_s = block_submit_s
         self._when_read, self._when_copied = self._ready, self._arrived
 
     def begin(self, turn: Turn) -> None:

@@ -137,7 +137,7 @@ class TurnLog(_Log):
             turn.agent,
             turn.row,
             turn.hit,
-            turn.prompt - turn.hit,
+            turn.computed,
             turn.generate,
             pe.index,
             de.index,

@@ -10,7 +10,6 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from dualpath_lab import calibration
 from dualpath_lab.core.alarm import Alarm, Clock, call_later
 from dualpath_lab.core.arrivals import Arrivals
 from dualpath_lab.core.cluster import Cluster
@@ -101,8 +100,7 @@ class Simulation:
         batching = make_batching(chosen, self.model, hardware)
         self.cluster = Cluster(scenario, self.model, largest_prompt_bytes, batching, self._env, self.network)
         self._check_memory(largest_prompt_bytes, int((prompts + self.workload.generate).max()) * kv_bytes)
-        copy_submit_s = calibration.COPY_SUBMIT_S[scenario.cluster.copy_method]
-        self._loader = make_loader(chosen)(self._env, self.network, self.model, copy_submit_s)
+        self._loader = make_loader(chosen)(self._env, self.network, self.model, self.cluster.block_submit_s)
         waiting: dict[TurnView, Turn] = {}
         speed = prefill_tokens_per_s(self.model, hardware, self.workload)
         view = ClusterView(self.cluster, self._env, waiting, kv_bytes, speed)

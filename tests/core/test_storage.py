@@ -188,7 +188,7 @@ def test_a_write_takes_as_long_as_its_engines_submissions() -> None:
 
 
 def test_those_who_wait_for_a_write_go_on_in_the_order_of_its_turns() -> None:
-    """Law 8: whoever asked first. Mutants: in the order of asking; in the opposite one."""
+    """Law 8, ties: however they came to wait. Mutants: in the order in which they began to; in the opposite one."""
     writer = Writer()
     turns = [Turn(agent, 0, 0, 1, 1, 1) for agent in range(3)]
     for turn in turns:

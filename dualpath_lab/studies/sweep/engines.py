@@ -28,7 +28,7 @@ _SELDOM = {
     "distributed.worker.profile.enabled": False,
 }
 """How often Dask looks at itself. By default it does so over a hundred times a second, which takes 2 to 17 % of a simulation's time
-(``benchmarks/sweep.py``, four pairs of runs in turns), and shows it on a dashboard that nobody sees here."""
+(16 scenarios of ``benchmarks/sweep.py``, four pairs of runs in turns), and shows it on a dashboard that nobody sees here."""
 
 _BATCH = 1_000
 """Scenarios that go to the scheduler in one message."""
