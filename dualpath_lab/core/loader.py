@@ -143,10 +143,7 @@ class Loader:
 
     def when_stored(self, turn: Turn, then: Callable[[Turn], None], waiting: Turn) -> None:
         """Call ``then`` with ``waiting`` as soon as all full blocks of a turn that has ended are in storage."""
-        if turn.write is None or turn.write.over:
-            then(waiting)
-        else:
-            turn.write.waiting.append((turn.write_place, then, waiting))
+        turn.de.node.writes.when_stored(turn, then, waiting)
 
     def _admit(self, turn: Turn) -> bool:
         """Whether the turn has room in the decode node's buffer.

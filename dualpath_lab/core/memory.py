@@ -17,13 +17,14 @@ class Memory:
         Its size.
     """
 
-    __slots__ = ("_urgent", "_waiting", "capacity_bytes", "name", "peak_bytes", "used_bytes")
+    __slots__ = ("_asked", "_urgent", "_waiting", "capacity_bytes", "name", "peak_bytes", "used_bytes")
 
     def __init__(self, name: str, capacity_bytes: int) -> None:
         self.name = name
         self.capacity_bytes = capacity_bytes
         self.used_bytes = 0
         self.peak_bytes = 0
+        self._asked = 0
         self._urgent: deque[tuple[int, Callable[[], None]]] = deque()
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
 
@@ -47,7 +48,9 @@ class Memory:
         if not size_bytes:
             then()
             return
-        if self._urgent or (self._waiting and not urgent) or self.used_bytes + size_bytes > self.capacity_bytes:
+        is_later = self._asked and (self._urgent or not urgent)
+        if is_later or self.used_bytes + size_bytes > self.capacity_bytes:
+            self._asked += 1
             (self._urgent if urgent else self._waiting).append((size_bytes, then))
         else:
             self.hold(size_bytes)
@@ -62,10 +65,12 @@ class Memory:
     def give_back(self, size_bytes: int) -> None:
         """Return bytes taken before and serve those who wait."""
         self.used_bytes -= size_bytes
-        while queue := self._urgent or self._waiting:
+        while self._asked:
+            queue = self._urgent or self._waiting
             size_bytes, then = queue[0]
             if size_bytes > self.free_bytes:
                 return
             queue.popleft()
+            self._asked -= 1
             self.hold(size_bytes)
             then()

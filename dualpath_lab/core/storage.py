@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from dualpath_lab.core import paths
@@ -82,30 +82,6 @@ class ReadQueue:
             self.ended()
 
 
-class Write:
-    """Blocks that go to storage together.
-
-    Attributes
-    ----------
-    blocks : dict of int to int
-        How many of each engine of the node, by its GPU.
-    turns : int
-        Of how many turns.
-    over : bool
-        Whether all are in storage.
-    waiting : list of (int, callable, Turn)
-        What is called then, and with which turn, in the order of the places that come first.
-    """
-
-    __slots__ = ("blocks", "over", "turns", "waiting")
-
-    def __init__(self) -> None:
-        self.blocks: dict[int, int] = defaultdict(int)
-        self.turns = 0
-        self.over = False
-        self.waiting: list[tuple[int, Callable[[Turn], None], Turn]] = []
-
-
 class WriteQueue:
     """Full blocks on their way from the HBM of a node's engines to storage.
 
@@ -122,7 +98,20 @@ class WriteQueue:
         Time that its engine takes to submit its copies.
     """
 
-    __slots__ = ("_block_bytes", "_block_submit_s", "_busy", "_common", "_network", "_next", "_own", "_when_written", "_writing")
+    __slots__ = (
+        "_added",
+        "_block_bytes",
+        "_block_submit_s",
+        "_blocks",
+        "_busy",
+        "_common",
+        "_leaving",
+        "_network",
+        "_own",
+        "_stored",
+        "_waiting",
+        "_when_written",
+    )
 
     def __init__(self, network: Network, ports: Sequence[Ports[Link]], block_bytes: int, block_submit_s: float) -> None:
         self._network = network
@@ -131,17 +120,16 @@ class WriteQueue:
         self._common = {number: times for number, times in crossed.items() if number not in self._own[0]}
         self._block_bytes = block_bytes
         self._block_submit_s = block_submit_s
-        self._next = Write()
-        self._writing: Write
+        self._blocks: dict[int, int] = defaultdict(int)
+        self._added = self._leaving = self._stored = 0
+        self._waiting: list[tuple[int, Callable[[Turn], None], Turn]] = []
         self._busy = False
         self._when_written = self._written
 
     def add(self, turn: Turn, blocks: int) -> None:
         """Let so many more blocks of a turn wait for :meth:`write`."""
-        write = self._next
-        turn.write, turn.write_place = write, write.turns
-        write.turns += 1
-        write.blocks[turn.de.gpu] += blocks
+        turn.written = self._added = self._added + 1
+        self._blocks[turn.de.gpu] += blocks
 
     def write(self) -> None:
         """Write what waits, unless a write is under way."""
@@ -149,22 +137,29 @@ class WriteQueue:
             self._busy = True
             self._start()
 
+    def when_stored(self, turn: Turn, then: Callable[[Turn], None], waiting: Turn) -> None:
+        """Call ``then`` with ``waiting`` as soon as all blocks of a turn that were added are in storage."""
+        if turn.written <= self._stored:
+            then(waiting)
+        else:
+            heappush(self._waiting, (turn.written, then, waiting))
+
     def _start(self) -> None:
-        write = self._writing = self._next
-        self._next = Write()
-        submit_s = max(write.blocks.values()) * self._block_submit_s
-        self._network.start(self._route(write.blocks), self._block_bytes, self._when_written, submit_s)
+        blocks, self._blocks = self._blocks, defaultdict(int)
+        self._leaving = self._added
+        submit_s = max(blocks.values()) * self._block_submit_s
+        self._network.start(self._route(blocks), self._block_bytes, self._when_written, submit_s)
 
     def _written(self) -> None:
-        write = self._writing
-        if self._next.turns:
+        self._stored = self._leaving
+        if self._blocks:
             self._start()
         else:
             self._busy = False
-        write.over = True
-        if write.waiting:
-            for _, then, turn in sorted(write.waiting, key=itemgetter(0)):
-                then(turn)
+        waiting = self._waiting
+        while waiting and waiting[0][0] <= self._stored:
+            _, then, turn = heappop(waiting)
+            then(turn)
 
     def _route(self, blocks: Mapping[int, int]) -> Route:
         """Of so many blocks of each engine: across either direction of its own NIC, then all of them across what the node has in common."""

@@ -8,7 +8,6 @@ from dualpath_lab.workload import BLOCK_TOKENS
 
 if TYPE_CHECKING:
     from dualpath_lab.core.engines import DecodeEngine, PrefillEngine
-    from dualpath_lab.core.storage import Write
 
 
 class Turn:
@@ -33,8 +32,8 @@ class Turn:
         Hit tokens that the prefill node reads from storage; the decode node reads the others.
     reads_left : int
         Reads that are still to come.
-    write, write_place : Write or None, int
-        The last write of its blocks to storage, and the turn's place among those of that write.
+    written : int
+        Number of the last of its blocks in the queue of its node's writes; 0 if there are none.
     previous : Turn or None
         The agent's turn before, whose blocks this one reads; forgotten once this one is placed.
     logged : bytes
@@ -79,8 +78,7 @@ class Turn:
         "step_bytes",
         "submitted",
         "tokens",
-        "write",
-        "write_place",
+        "written",
     )
 
     pe: PrefillEngine
@@ -89,7 +87,6 @@ class Turn:
     layers_bytes: int
     step_bytes: int
     last_step: int
-    write_place: int
 
     def __init__(self, agent: int, row: int, hit: int, computed: int, generate: int, kv_bytes_per_token: int) -> None:
         self.agent = agent
@@ -102,7 +99,7 @@ class Turn:
         self.hbm_bytes = self.tokens * kv_bytes_per_token
         self.prefill_read = hit
         self.reads_left = 0
-        self.write: Write | None = None
+        self.written = 0
         self.previous: Turn | None = None
         self.asked = self.admitted = False
         self.prefilled = 0
