@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 class CopyQueue:
     """Transfers that one engine submits through its compute NIC, one after the other."""
 
-    __slots__ = ("_busy", "_copying", "_network", "_waiting", "_when_copied")
+    __slots__ = ("_busy", "_network", "_then", "_turn", "_waiting", "_when_copied")
 
     def __init__(self, network: Network) -> None:
         self._network = network
         self._waiting: deque[tuple[Route, int, float, Callable[[Turn], None], Turn]] = deque()
-        self._copying: tuple[Callable[[Turn], None], Turn]
+        self._then: Callable[[Turn], None]
+        self._turn: Turn
         self._busy = False
         self._when_copied = self._done
 
@@ -44,11 +45,11 @@ class CopyQueue:
             self._carry(route, size_bytes, submit_s, then, turn)
 
     def _carry(self, route: Route, size_bytes: int, submit_s: float, then: Callable[[Turn], None], turn: Turn) -> None:
-        self._copying = then, turn
+        self._then, self._turn = then, turn
         self._network.start(route, size_bytes, self._when_copied, submit_s)
 
     def _done(self) -> None:
-        then, turn = self._copying
+        then, turn = self._then, self._turn
         if self._waiting:
             self._carry(*self._waiting.popleft())
         else:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from simpy import Environment
@@ -151,7 +152,7 @@ class Loader:
         Room for a forward is granted before room for reads, so that turns read on the prefill side can't starve.
         """
         if not turn.asked:
-            turn.de.node.buffer.take(turn.prompt * self._kv_bytes, lambda: self._admitted(turn), urgent=True)
+            turn.de.node.buffer.take(turn.prompt * self._kv_bytes, partial(self._admitted, turn), urgent=True)
             turn.asked = True
         return turn.admitted
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from math import lcm
@@ -116,7 +115,7 @@ class Adaptive:
         self._hungry = dict.fromkeys(range(len(self._prefill_groups)))
         self._private = [PrivateQueue(engines, dispatch, self._read_if_assigned) for engines in cluster.decode_groups]
         self._group_tokens = [0] * len(cluster.decode_groups)
-        self._prefill_tokens = [_tokens(engines) for engines in self._prefill_groups]
+        self._prefill_tokens = [[engine.tokens for engine in engines] for engines in self._prefill_groups]
 
     def submit(self, turn: TurnView) -> None:
         """Queue the turn on both sides and serve whoever can take work, the prefill group first that was last offered any longest ago."""
@@ -134,7 +133,7 @@ class Adaptive:
 
     def prefill_fetch(self, group: int) -> None:
         """Take the reports of the group's engines, and give them the head of the prefill queue."""
-        self._prefill_tokens[group] = _tokens(self._prefill_groups[group])
+        self._prefill_tokens[group] = [engine.tokens for engine in self._prefill_groups[group]]
         self._feed(group)
 
     def _feed(self, group: int) -> None:
@@ -188,11 +187,6 @@ class Adaptive:
         prefill, decode = turn.prefill_engine, turn.decode_engine
         if prefill is not None and decode is not None:
             self._dispatch.read(turn, self._choose_side(turn, prefill, decode))
-
-
-def _tokens(engines: Sequence[PrefillEngineView]) -> array[int]:
-    """What the engines report."""
-    return array("q", [engine.tokens for engine in engines])
 
 
 def _across_nodes(engines: Sequence[Kind], gpus_per_node: int) -> list[Kind]:

@@ -40,14 +40,30 @@ class ReadQueue:
         What hears of each read that has ended.
     """
 
-    __slots__ = ("_busy", "_kv_bytes", "_network", "_node", "_reading", "_route", "_waiting", "_when_read", "_when_room", "ended", "tokens")
+    __slots__ = (
+        "_busy",
+        "_kv_bytes",
+        "_network",
+        "_node",
+        "_route",
+        "_then",
+        "_turn",
+        "_turn_tokens",
+        "_waiting",
+        "_when_read",
+        "_when_room",
+        "ended",
+        "tokens",
+    )
 
     def __init__(self, node: Node, network: Network, kv_bytes_per_token: int) -> None:
         self._node = node
         self._network = network
         self._kv_bytes = kv_bytes_per_token
         self._waiting: deque[tuple[int, int, Callable[[Turn], None], Turn]] = deque()
-        self._reading: tuple[int, Callable[[Turn], None], Turn]
+        self._turn_tokens: int
+        self._then: Callable[[Turn], None]
+        self._turn: Turn
         self._route: Route = route(paths.read(node.ports[0]))
         self._busy = False
         self._when_room, self._when_read = self._start, self._done
@@ -64,15 +80,15 @@ class ReadQueue:
             self._take_room(tokens, buffer_bytes, then, turn)
 
     def _take_room(self, tokens: int, buffer_bytes: int, then: Callable[[Turn], None], turn: Turn) -> None:
-        self._reading = tokens, then, turn
+        self._turn_tokens, self._then, self._turn = tokens, then, turn
         self._node.buffer.take(buffer_bytes, self._when_room)
 
     def _start(self) -> None:
-        self._network.start(self._route, self._reading[0] * self._kv_bytes, self._when_read)
+        self._network.start(self._route, self._turn_tokens * self._kv_bytes, self._when_read)
 
     def _done(self) -> None:
-        tokens, then, turn = self._reading
-        self.tokens -= tokens
+        then, turn = self._then, self._turn
+        self.tokens -= self._turn_tokens
         if self._waiting:
             self._take_room(*self._waiting.popleft())
         else:
