@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 BIN_S = 1.0
 """Width of a bin of every :class:`Series`."""
-_MOST_BYTES = 100_000
-"""Rows of a log that wait to be sorted into its columns."""
+_ROWS = 256
+"""Rows of a log that wait to be sorted into its columns, at most."""
 
 
 class Series:
@@ -68,17 +68,22 @@ class _Log:
     def __init__(self) -> None:
         self._columns: dict[str, array[Any]] = {name: array("q") for name in self.WHOLE}
         self._columns |= {name: array("d") for name in self.TIMES}
-        self._rows = bytearray()
+        self._row_type = np.dtype([(name, column.typecode) for name, column in self._columns.items()])
+        self._rows = bytearray(_ROWS * self._row_type.itemsize)
+        self._waiting = 0
         self._length = 0
 
     def __len__(self) -> int:
         return self._length
 
-    def _append(self, row: bytes) -> None:
-        self._length += 1
-        self._rows += row
-        if len(self._rows) >= _MOST_BYTES:
+    def _next_row(self) -> int:
+        """Where in the bytes of the rows that wait the next one goes."""
+        if self._waiting == _ROWS:
             self._sort_in()
+        at = self._waiting
+        self._waiting = at + 1
+        self._length += 1
+        return at * self._row_type.itemsize
 
     @property
     def times(self) -> dict[str, array[float]]:
@@ -92,11 +97,10 @@ class _Log:
         return {name: np.array(column[first:]) for name, column in self._columns.items()}
 
     def _sort_in(self) -> None:
-        if self._rows:
-            rows = np.frombuffer(self._rows, [(name, column.typecode) for name, column in self._columns.items()])
-            for name, column in self._columns.items():
-                column.frombytes(rows[name].tobytes())
-            self._rows = bytearray()
+        rows = np.frombuffer(self._rows, self._row_type, self._waiting)
+        for name, column in self._columns.items():
+            column.frombytes(rows[name].tobytes())
+        self._waiting = 0
 
 
 class ForwardLog(_Log):
@@ -109,11 +113,11 @@ class ForwardLog(_Log):
     WHOLE = ("tokens", "requests")
     TIMES = ("start", "end", "attention_s")
 
-    _pack = Struct(f"{len(WHOLE)}q{len(TIMES)}d").pack
+    _pack_into = Struct(f"{len(WHOLE)}q{len(TIMES)}d").pack_into
 
     def add(self, start_s: float, end_s: float, attention_s: float, tokens: int, requests: int) -> None:
         """Append a forward that has ended."""
-        self._append(self._pack(tokens, requests, start_s, end_s, attention_s))
+        self._pack_into(self._rows, self._next_row(), tokens, requests, start_s, end_s, attention_s)
 
 
 class TurnLog(_Log):
@@ -127,8 +131,9 @@ class TurnLog(_Log):
     WHOLE = ("agent", "row", "hit", "computed", "generate", "pe", "de", "prefill_read", *SEEN)
     TIMES = ("submitted", "placed", "read", "prefill_started", "prefill_ended", "first_token", "second_token", "finished")
 
-    _pack_begun = Struct(f"{len(WHOLE)}q2d").pack
-    _pack_ended = Struct(f"{len(TIMES) - 2}d").pack
+    _begun = Struct(f"{len(WHOLE)}q2d")
+    _pack_begun = _begun.pack
+    _pack_into = Struct(f"{_begun.size}s{len(TIMES) - 2}d").pack_into
 
     def begun(self, turn: Turn, now: float) -> bytes:
         """The first part of the row of a turn that is placed ``now``."""
@@ -152,10 +157,8 @@ class TurnLog(_Log):
 
     def add(self, turn: Turn) -> None:
         """Append a finished turn."""
-        self._append(
-            turn.logged
-            + self._pack_ended(turn.read, turn.prefill_started, turn.prefill_ended, turn.first_token, turn.second_token, turn.finished)
-        )
+        times = turn.read, turn.prefill_started, turn.prefill_ended, turn.first_token, turn.second_token, turn.finished
+        self._pack_into(self._rows, self._next_row(), turn.logged, *times)
 
     def columns(self, first: int = 0) -> dict[str, NDArray[np.int64] | NDArray[np.float64]]:
         """Copies of all columns from row ``first`` on, with the latencies derived from them.

@@ -125,9 +125,10 @@ class Adaptive:
         private.add(turn)
         private.assign()
         self._prefill_queue.append(turn)
-        for group in list(self._hungry):
+        for _ in range(len(self._hungry)):
             if not self._prefill_queue:
                 break
+            group = next(iter(self._hungry))
             del self._hungry[group]
             self._feed(group)
 
