@@ -150,8 +150,7 @@ class Writer:
         self.env.timeout(at_s).callbacks.append(lambda _: write())
 
     def wait(self, turn: Turn) -> None:
-        assert turn.write is not None
-        turn.write.waiting.append((turn.write_place, lambda stored: self.stored.update({stored.agent: self.env.now}), turn))
+        self.queue.when_stored(turn, lambda stored: self.stored.update({stored.agent: self.env.now}), turn)
 
     def run(self) -> None:
         while self.env.peek() < float("inf"):
@@ -185,6 +184,16 @@ def test_a_write_takes_as_long_as_its_engines_submissions() -> None:
         writer.write_at(0, *blocks)
         writer.run()
         assert list(writer.stored.values()) == [pytest.approx(expected_s)] * len(blocks)
+
+
+def test_who_has_nothing_to_write_waits_for_nothing() -> None:
+    """Law 5: while blocks of another are written. Mutant: whoever asks waits for the write under way."""
+    writer = Writer()
+    writer.write_at(0, (0, 1))
+    turn = Turn(7, 0, 0, 1, 1, 1)
+    writer.env.timeout(1).callbacks.append(lambda _: writer.wait(turn))
+    writer.run()
+    assert writer.stored == {7: pytest.approx(1), 0: pytest.approx(5)}
 
 
 def test_those_who_wait_for_a_write_go_on_in_the_order_of_its_turns() -> None:

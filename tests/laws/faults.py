@@ -49,17 +49,17 @@ FAULTS = (
     Fault("whole_loader.py", "pe.hbm.give_back(turn.prompt *", "pe.hbm.give_back(turn.hit *", "some HBM is never given back"),
     Fault("split_loader.py", "        if not turn.reads_left:\n", "        if True:\n", "a split read is over when its first half is"),
     # Storage and memory
-    Fault("storage.py", "        self.tokens -= tokens\n", "", "a read queue only ever grows"),
+    Fault("storage.py", "        self.tokens -= self._turn_tokens\n", "", "a read queue only ever grows"),
     Fault("storage.py", "self.tokens += tokens", "self.tokens += buffer_bytes", "a read queue counts bytes for tokens"),
     Fault(
         "storage.py",
-        "        turn.write, turn.write_place = write, write.turns\n",
-        "        turn.write, turn.write_place = turn.write or write, write.turns\n",
+        "        turn.written = self._added = self._added + 1\n",
+        "        self._added += 1\n        turn.written = turn.written or self._added\n",
         "of several writes of a turn, the first counts as all",
     ),
     Fault(
         "storage.py",
-        "        if self._next.turns:\n            self._start()\n",
+        "        if self._blocks:\n            self._start()\n",
         "        if False:\n            self._start()\n",
         "blocks that fill during a write are forgotten",
     ),
@@ -67,10 +67,12 @@ FAULTS = (
     Fault("memory.py", "if size_bytes > self.free_bytes:", "if False:", "memory is granted that is not free"),
     Fault(
         "memory.py",
-        "while queue := self._urgent or self._waiting:",
-        "if queue := self._urgent or self._waiting:",
+        "while self._asked:",
+        "if self._asked:",
         "freed memory serves one who waits, not all",
     ),
+    Fault("memory.py", "(self._urgent or not urgent)", "self._urgent", "a small request overtakes the large one before it"),
+    Fault("memory.py", "            self._asked += 1\n", "", "who waits for memory is never served"),
     Fault("turn.py", "min(available, context + append - 1)", "min(available, context + append)", "a whole prompt may be hit"),
     # Scheduling
     Fault(
@@ -139,8 +141,12 @@ FAULTS = (
         "only blocks that are full when a sequence begins or ends are written",
     ),
     Fault("decode.py", "turn.hit // BLOCK_TOKENS", "turn.hit // BLOCK_TOKENS + 1", "the last block that storage has is written again"),
+    Fault("storage.py", "if turn.written <= self._stored:", "if False:", "who has nothing to write waits for the write under way"),
     Fault(
-        "storage.py", "sorted(write.waiting, key=itemgetter(0))", "write.waiting", "who waits for a write goes on in the order of asking"
+        "storage.py",
+        "heappush(self._waiting, (turn.written, then, waiting))",
+        "self._waiting.append((turn.written, then, waiting))",
+        "who waits for a write goes on in the order of asking",
     ),
     Fault("decode.py", "tokens = turn.prompt + 1", "tokens = turn.prompt", "one token too many is decoded"),
     Fault(
