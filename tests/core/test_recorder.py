@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dualpath_lab.core.recorder import BIN_S, Series, TurnLog
+from dualpath_lab.core.recorder import BIN_S, ForwardLog, Series, TurnLog
 from dualpath_lab.core.turn import Turn
 
 additions = st.tuples(st.floats(0, 30), st.one_of(st.just(0.0), st.floats(1e-6, 12)), st.floats(0, 1e9))
@@ -51,6 +51,20 @@ def test_values_are_a_copy() -> None:
     series.add(0, 2, 4.0)
     series.values(0, 2)[:] = 99
     assert series.values(0, 2).tolist() == [2, 2]
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(0, 600), max_size=4))
+def test_every_row_of_a_log_comes_once_and_in_order(runs: list[int]) -> None:
+    """Whoever looks in between. Mutants: the row for which room is made is lost; rows that were looked at come again."""
+    log, added = ForwardLog(), 0
+    for rows in runs:
+        for number in range(added, added + rows):
+            log.add(number / 2, number / 2 + 1, 0.25, number, 3)
+        added += rows
+        assert len(log) == added
+        assert log.columns()["tokens"].tolist() == list(range(added))
+        assert list(log.times["start"]) == [number / 2 for number in range(added)]
 
 
 def logged(generate: int) -> Turn:
