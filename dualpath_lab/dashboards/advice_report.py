@@ -11,6 +11,7 @@ from bokeh.plotting import figure
 
 from dualpath_lab.dashboards.explore_curves import MARKERS
 from dualpath_lab.dashboards.prints import alone
+from dualpath_lab.dashboards.style import LEGEND
 from dualpath_lab.picture.style import DECODE, KV, MODEL, PREFILL, STRUCTURE
 from dualpath_lab.studies.advise.report import sections
 
@@ -45,6 +46,7 @@ def pareto_plot(advice: Advice) -> figure:
         plot.scatter("ttft", "rate", source=source, marker=marker, legend_label=system, **look)
     plot.add_tools(HoverTool(tooltips=[("", "@name"), ("TTFT", "@ttft{0.00} s"), ("turns/s per GPU", "@rate{0.00}")]))
     plot.legend.click_policy = "hide"
+    plot.legend.styles = LEGEND
     return plot
 
 

@@ -23,7 +23,7 @@ from dualpath_lab.dashboards.paper_rows import row_table
 from dualpath_lab.dashboards.paper_run import SEED, RowRun, RowState
 from dualpath_lab.dashboards.prints import Plotted
 from dualpath_lab.dashboards.shell import PAIR
-from dualpath_lab.dashboards.style import CSS
+from dualpath_lab.dashboards.style import CSS, LEGEND
 from dualpath_lab.dashboards.visit import Visit, visited, while_open
 from dualpath_lab.scenario import ScenarioError
 from dualpath_lab.studies.reproduce import Results, stored_results
@@ -120,7 +120,7 @@ def figure_pane(name: str, element: hv.Overlay) -> Any:
         for side in (drawn.right, drawn.above):
             if legend in side:
                 side.remove(legend)
-        legend.update(orientation="horizontal", ncols=2, location="left")
+        legend.update(orientation="horizontal", ncols=2, location="left", styles=LEGEND)
         drawn.add_layout(legend, "below")
     words = pn.pane.HTML(
         f"<h3>{escape(figure.title)}</h3><p>{escape(figure.caption)}</p>",

@@ -52,3 +52,5 @@ CSS = """
 @media (max-width: 700px) { .figures { grid-template-columns: 1.3fr 1fr 1fr; } .figures.four { grid-template-columns: 1fr 1fr; } }
 """
 """What all the page's own HTML looks like; it follows the light or dark theme through ``currentColor``."""
+LEGEND: dict[str, str | None] = {"font-size": "13px"}
+"""Styles of a plot's legend: the page's theme sizes it relative to its element, whose own text is larger than that of the axes."""

@@ -19,6 +19,14 @@ def test_it_opens_with_the_figures_painted_and_the_table(lab: str, watched: Watc
     watched.painted(watched.page.locator(".bk-Figure").first)
 
 
+def test_a_legend_is_written_as_large_as_the_axes(lab: str, watched: Watched) -> None:
+    """Whose names have 12 px. Mutant: a legend is left to the page's theme, whose 0.95 em are 15 px there."""
+    watched.page.goto(f"{lab}paper?figure=ablation")
+    name = watched.page.locator(".bk-Legend").get_by_text("published")
+    expect(name).to_be_visible(timeout=LOADING_MS)
+    assert 11.5 <= name.evaluate("name => parseFloat(getComputedStyle(name).fontSize)") <= 13
+
+
 def test_a_figure_by_itself_is_a_link_of_its_own(lab: str, watched: Watched) -> None:
     watched.page.goto(f"{lab}paper?figure=ablation")
     expect(watched.page.locator(".bk-Figure")).to_have_count(1, timeout=LOADING_MS)
