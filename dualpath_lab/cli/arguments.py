@@ -6,25 +6,47 @@ import argparse
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 from dualpath_lab.scenario import ScenarioError
 
+_REPEAT_S = 0.1
+"""An interrupt that was dropped comes again after this time."""
+
 
 @contextmanager
 def ended_like_interrupted() -> Iterator[None]:
-    """A request to end (SIGTERM) keeps what has finished and leaves nothing half written, as Ctrl-C does."""
+    """A request to end (SIGTERM) keeps what has finished and leaves nothing half written, as Ctrl-C does.
+
+    Python drops what is raised while it frees an object, as Dask has it do after each result: an interrupt that came just then comes
+    again.
+    """
+    repeats: list[Timer] = []
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
+    def repeat(dropped: sys.UnraisableHookArgs) -> None:
+        if not issubclass(dropped.exc_type, KeyboardInterrupt):
+            hook(dropped)
+            return
+        repeats.append(Timer(_REPEAT_S, os.kill, (os.getpid(), signal.SIGTERM)))
+        repeats[-1].start()
+
     before = signal.signal(signal.SIGTERM, interrupt)
+    hook, sys.unraisablehook = sys.unraisablehook, repeat
     try:
         yield
     finally:
+        sys.unraisablehook = hook
+        for timer in repeats:
+            timer.cancel()
+            timer.join()
         signal.signal(signal.SIGTERM, before)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dualpath_lab.cli.arguments import ended_like_interrupted
 from dualpath_lab.core.network import warm_up
 
 ROOT = Path(__file__).parents[2]
@@ -92,6 +93,45 @@ def test_a_run_that_is_ended_leaves_no_trace_file(folder: Path, how: signal.Sign
     assert left(folder) == []
     if how != signal.SIGKILL:
         assert (lab.returncode, out, err) == (130, "", "Interrupted.\n")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
+def test_an_interrupt_that_comes_while_an_object_is_freed_is_not_lost(how: signal.Signals) -> None:
+    """Python drops the exception there; Dask frees an object after each result. Mutant: a sweep goes on as if nobody had asked."""
+
+    class Freed:
+        def __del__(self) -> None:
+            signal.raise_signal(how)
+
+    before = signal.getsignal(signal.SIGTERM), sys.unraisablehook
+
+    def command() -> None:
+        with ended_like_interrupted():
+            Freed()
+            time.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        command()
+    assert (signal.getsignal(signal.SIGTERM), sys.unraisablehook) == before
+
+
+def test_an_interrupt_does_not_come_again_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutants: a command that was over meanwhile is ended by its own repeat; other errors of objects that are freed are swallowed."""
+
+    class Freed:
+        def __init__(self, error: BaseException) -> None:
+            self.error = error
+
+        def __del__(self) -> None:
+            raise self.error
+
+    told: list[type[BaseException]] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: told.append(dropped.exc_type))
+    with ended_like_interrupted():
+        Freed(ValueError())
+        Freed(KeyboardInterrupt())
+    time.sleep(0.3)
+    assert told == [ValueError]
 
 
 def gone(group: int) -> bool:
