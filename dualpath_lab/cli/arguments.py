@@ -16,7 +16,7 @@ from typing import Any
 from dualpath_lab.scenario import ScenarioError
 
 _REPEAT_S = 0.1
-"""An interrupt that was dropped comes again after this time."""
+"""An interrupt that was dropped comes again after this time: any object is freed by then, and whoever asked hardly notices."""
 
 
 @contextmanager

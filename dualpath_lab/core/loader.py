@@ -10,7 +10,7 @@ submissions, which an engine makes one after the other.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -141,10 +141,6 @@ class Loader:
             queues[writes] = None
         for writes in queues:
             writes.write()
-
-    def when_stored(self, turn: Turn, then: Callable[[Turn], None], waiting: Turn) -> None:
-        """Call ``then`` with ``waiting`` as soon as all full blocks of a turn that has ended are in storage."""
-        turn.de.node.writes.when_stored(turn, then, waiting)
 
     def _admit(self, turn: Turn) -> bool:
         """Whether the turn has room in the decode node's buffer.

@@ -9,6 +9,8 @@ from collections.abc import Callable
 class Memory:
     """A budget of bytes that is never exceeded (law 6).
 
+    How many wait is kept in a number, as it is nearly always none and the queues need not be looked at then.
+
     Parameters
     ----------
     name : str

@@ -221,7 +221,7 @@ class Simulation:
         turn.logged = self.log.begun(turn, self._env.now)
         previous, turn.previous = turn.previous, None
         if previous:
-            self._loader.when_stored(previous, self._loader.begin, turn)
+            previous.de.node.writes.when_stored(previous, self._loader.begin, turn)
         else:
             self._loader.begin(turn)
 
@@ -242,7 +242,7 @@ class Simulation:
         """The agent submits its next turn after a pause, or is done once all its blocks are in storage."""
         row = turn.row + 1
         if row == self._first_turn[turn.agent + 1]:
-            self._loader.when_stored(turn, self._agent_done, turn)
+            turn.de.node.writes.when_stored(turn, self._agent_done, turn)
         elif pause_s := self._gap_s[row]:
             Alarm(self._env, partial(self._submit, turn.agent, row, turn)).set(pause_s)
         else:

@@ -101,7 +101,8 @@ class ReadQueue:
 class WriteQueue:
     """Full blocks on their way from the HBM of a node's engines to storage.
 
-    One write at a time; blocks that become full meanwhile go out together, in lockstep, with the next.
+    One write at a time; blocks that become full meanwhile go out together, in lockstep, with the next. What is added is numbered from 1:
+    the queue keeps the last number that was added, that is under way and that is in storage.
 
     Parameters
     ----------
