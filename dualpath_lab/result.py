@@ -56,7 +56,10 @@ class Result:
         return self.values
 
     def turns(self) -> pd.DataFrame:
-        """One row a turn: tokens, engines, side, the time each stage ended (s), and TTFT, TTST, TPOT (s)."""
+        """One row a turn: tokens, engines, side, the time each stage ended (s), and TTFT, TTST, TPOT (s).
+
+        TTFT counts from submission, TTST from the first token to the second. A turn of fewer than two tokens has NaN for what it lacks.
+        """
         import pandas as pd
 
         return pd.DataFrame(self.columns)

@@ -128,7 +128,7 @@ class Loader:
 
     def prefilled(self, turn: Turn) -> None:
         """The turn's last forward is over: its KV-cache is complete in the decode node's buffer; bring it to the decode engine."""
-        turn.first_token = turn.second_token = self._env.now
+        turn.first_token = self._env.now
         de, prompt = turn.de, turn.prompt
         de.copies.submit(de.copy_in, prompt * self._kv_bytes, self._submit_s(prompt), self._when_copied, turn)
 
@@ -192,7 +192,7 @@ class NoLoader(Loader):
 
     def prefilled(self, turn: Turn) -> None:
         """Decode at once."""
-        turn.first_token = turn.second_token = self._env.now
+        turn.first_token = self._env.now
         turn.de.group.join(turn)
 
     def decoded(self, full: Sequence[tuple[Turn, int]]) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Family = tuple[str, str, str, str]
 """Links taken together: role, kind, direction, traffic class; such as ``("prefill", "snic", "rx", "kv")``."""
+LATENCIES = {"ttft": "turns", "ttst": "decoded", "tpot": "decoded"}
+"""Latencies of a turn, and the number of the turns that have one; see :func:`latency`."""
 
 
 def utilization(simulation: Simulation, first_bin: int = 0) -> dict[Family, Floats]:
@@ -57,7 +59,8 @@ def latency(simulation: Simulation, first_bin: int = 0) -> dict[str, Floats]:
     Returns
     -------
     dict of float64 array, shape (bins,)
-        ``ttft``, ``ttst``, ``tpot``, NaN in a bin without turns; and ``turns``, how many finished.
+        ``ttft``, ``ttst``, ``tpot``, NaN in a bin without such turns; and what they are means over: ``turns``, how many finished, and
+        ``decoded``, how many of those have more than one token.
     """
     window = _Window(first_bin, int(simulation.now / BIN_S), simulation.now)
     finished = simulation.log.times["finished"]
@@ -66,12 +69,11 @@ def latency(simulation: Simulation, first_bin: int = 0) -> dict[str, Floats]:
     bins = (columns["finished"] / BIN_S).astype(np.int64) - window.first
     inside = bins < window.last - window.first
     size = max(window.last - window.first, 0)
-    curves = {"turns": np.bincount(bins[inside], minlength=size).astype(np.float64)}
-    for name in ("ttft", "ttst", "tpot"):
-        known = inside & ~np.isnan(columns[name])
-        total = np.bincount(bins[known], weights=columns[name][known], minlength=size)
-        number = np.bincount(bins[known], minlength=size)
-        curves[name] = np.divide(total, number, out=np.full(size, np.nan), where=number > 0)
+    rows = {"turns": inside, "decoded": inside & (columns["generate"] > 1)}
+    curves = {name: np.bincount(bins[chosen], minlength=size).astype(np.float64) for name, chosen in rows.items()}
+    for name, over in LATENCIES.items():
+        total = np.bincount(bins[rows[over]], weights=columns[name][rows[over]], minlength=size)
+        curves[name] = np.divide(total, curves[over], out=np.full(size, np.nan), where=curves[over] > 0)
     return curves
 
 

@@ -166,12 +166,12 @@ class TurnLog(_Log):
         Returns
         -------
         dict of array, shape (turns,)
-            The columns, ``ttft``, ``ttst`` (both from submission) and ``tpot`` in s; ``tpot`` is NaN and ``ttst`` equals ``ttft`` where a
-            turn has fewer than two tokens.
+            The columns, ``ttft`` (submission to first token), ``ttst`` (first to second token) and ``tpot`` in s; ``second_token``,
+            ``ttst`` and ``tpot`` are NaN where a turn has fewer than two tokens.
         """
         table = super().columns(first)
         later_tokens = np.where(table["generate"] > 1, table["generate"] - 1.0, np.nan)
         table["ttft"] = table["first_token"] - table["submitted"]
-        table["ttst"] = table["second_token"] - table["submitted"]
+        table["ttst"] = table["second_token"] - table["first_token"]
         table["tpot"] = (table["finished"] - table["first_token"]) / later_tokens
         return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import TYPE_CHECKING
 
 from dualpath_lab.workload import BLOCK_TOKENS
@@ -47,7 +48,7 @@ class Turn:
     prefilled : int
         Tokens of ``computed`` that forwards have done so far.
     submitted, read, prefill_started, prefill_ended, first_token, second_token, finished : float
-        Times in s at which each stage was over.
+        Times in s at which each stage was over; ``second_token`` is NaN until it is known, and for ever where the answer has none.
     """
 
     __slots__ = (
@@ -105,7 +106,8 @@ class Turn:
         self.prefilled = 0
         self.submitted = self.read = 0.0
         self.prefill_started = self.prefill_ended = 0.0
-        self.first_token = self.second_token = self.finished = 0.0
+        self.first_token = self.finished = 0.0
+        self.second_token = nan
 
     @property
     def computed(self) -> int:

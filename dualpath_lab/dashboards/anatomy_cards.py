@@ -28,7 +28,7 @@ def turn_card(turns: Turns, turn: int) -> str:
         f'<span class="key" style="--ink:{colour}">{path}</span> <span class="quiet">{pe.name} to {de.name}</span></span></div>'
         '<div class="figures turn">'
         + headline(STAR + "TTFT", duration(value["ttft"]), "From submission to the first token")
-        + headline("TTST", duration(value["ttst"]), "From submission to the second token")
+        + headline("TTST", duration(value["ttst"]), "From the first token to the second")
         + headline("TPOT", duration(value["tpot"]), "Time for each token after the first, mean")
         + headline("Hit", _tokens(value["hit"]), "Prompt tokens whose KV-cache comes from storage")
         + headline("Computed", _tokens(value["computed"]), "Prompt tokens that are prefilled")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isnan
 from typing import Any
 
 import panel as pn
@@ -73,6 +74,11 @@ class AnatomyViews:
         """All turns, and the stages, links and forwards of one."""
         return [self._scatter.object, *self._figures.values()]
 
+    @property
+    def has_second_token(self) -> bool:
+        """Whether the turn that is shown has one, which is then drawn among its stages."""
+        return bool(self._tokens[1].visible)
+
     def scale(self, scale: str) -> None:
         """Draw all turns on a logarithmic axis or on a linear one."""
         self._scatter.object = self._scatter_figure(scale)
@@ -107,16 +113,19 @@ class AnatomyViews:
         self.bars.data = columns
         begin, *milestones, end = (float(turns.columns[name][turn]) for name in ("submitted", "first_token", "second_token", "finished"))
         for mark, time_s in zip(self._tokens, milestones, strict=True):
-            mark.location = time_s - begin
+            mark.visible = not isnan(time_s)
+            if mark.visible:
+                mark.location = time_s - begin
         plotted = self._figures["stages"]
         _reach(plotted, 0.0, 1.02 * (end - begin))
         _name_rows(plotted, columns["label"])
+        second = f'<span class="key dotted" style="--ink:{STRUCTURE}">second token</span>'
         self._headings["stages"].object = (
             f'<div class="heading">{titled("Its stages")}'
             f'<span class="key" style="--ink:{PREFILL}">prefill</span><span class="key" style="--ink:{DECODE}">decode</span>'
             f'<span class="key" style="--ink:{KV}">KV moves</span><span class="key pale" style="--ink:{PREFILL}">waits</span>'
-            f'<span class="key solid" style="--ink:{STRUCTURE}">TTFT</span>'
-            f'<span class="key dotted" style="--ink:{STRUCTURE}">TTST</span></div>'
+            f'<span class="key solid" style="--ink:{STRUCTURE}">first token</span>'
+            f"{second if self.has_second_token else ''}</div>"
         )
 
     def _show_links(self, turns: Turns, turn: int) -> None:

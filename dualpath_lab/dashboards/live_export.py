@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from dualpath_lab.core.observer import LATENCIES
 from dualpath_lab.dashboards.curves import Curves
 from dualpath_lab.dashboards.plots import PLOTS
 from dualpath_lab.dashboards.prints import DASHED, DOTTED, SOLID, Key, Plotted
-from dualpath_lab.dashboards.race import CURVES, LATENCIES, LINKS, Race
+from dualpath_lab.dashboards.race import CURVES, LINKS, Race
 from dualpath_lab.dashboards.state import LabState
 from dualpath_lab.scenario import ScenarioError
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dualpath_lab.core import observer
+from dualpath_lab.core.observer import LATENCIES
 from dualpath_lab.core.recorder import BIN_S
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.dashboards.frames import RECENT_BINS, Frame, SideFrame
@@ -41,7 +42,8 @@ LINKS = {
     "decode_cnic_model": (("decode", "cnic", "rx", "model"), ("decode", "cnic", "tx", "model")),
 }
 """Curves of utilisation, each the busier of the families it names."""
-LATENCIES = ("ttft", "ttst", "tpot")
+COUNTS = tuple(dict.fromkeys(LATENCIES.values()))
+"""Curves that are not shown: of how many turns the latencies of a bin are means."""
 CURVES = (*QUEUES, *LINKS, *LATENCIES)
 """Curves of each side: turns or tokens waiting, utilisation from 0 to 1, mean latency in s."""
 
@@ -63,7 +65,7 @@ class Side:
     def __init__(self, scenario: Scenario) -> None:
         self.simulation = Simulation(scenario)
         self.bins = 0
-        self._values = {name: array("d") for name in (*CURVES, *NOTED, "turns", "prefill_compute")}
+        self._values = {name: array("d") for name in (*CURVES, *NOTED, *COUNTS, "prefill_compute")}
         self._wall_s = 0.0
 
     def advance_to(self, time_s: float) -> None:
@@ -88,7 +90,7 @@ class Side:
         none = np.zeros(len(latency["turns"]))
         for name, families in LINKS.items():
             self._values[name].extend(np.maximum.reduce([utilization.get(family, none) for family in families]))
-        for name in (*LATENCIES, "turns"):
+        for name in (*LATENCIES, *COUNTS):
             self._values[name].extend(latency[name])
         self._values["prefill_compute"].extend(observer.prefill_compute(self.simulation, self.bins))
         self.bins += len(none)
@@ -106,9 +108,9 @@ class Side:
         return values
 
     def _smooth(self, name: str, first: int, last: int) -> Floats:
-        """Mean over the turns of the ``SMOOTH_BINS`` up to and with each bin."""
+        """Mean over the turns of the ``SMOOTH_BINS`` up to and with each bin, those alone that have such a latency."""
         start = max(first - SMOOTH_BINS + 1, 0)
-        mean, turns = self._raw(name, start, last), self._raw("turns", start, last)
+        mean, turns = self._raw(name, start, last), self._raw(LATENCIES[name], start, last)
         ended = np.isnan(turns)
         turns[np.isnan(mean)] = 0
         total = _trailing(np.nan_to_num(mean) * turns, SMOOTH_BINS)

@@ -73,11 +73,17 @@ class Turns:
     simulation : Simulation
     columns : dict of array, shape (turns,)
         See :meth:`TurnLog.columns`.
+    times : list of list of float
+        For each time of the log that of every turn, in s since the run began: where a stage ends and the next begins. An answer of a single
+        token ends with the copy.
     """
 
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
         self.columns: Columns = simulation.log.columns()
+        second, finished = self.columns["second_token"], self.columns["finished"]
+        edges = self.columns | {"second_token": np.where(np.isnan(second), finished, second)}
+        self.times: list[list[float]] = [edges[name].tolist() for name in TurnLog.TIMES]
         self._values = {name: column.tolist() for name, column in self.columns.items()}
         self._transfers = mechanisms(simulation.scenario).transfers
         self._prefill, self._decode = simulation.cluster.prefill_engines, simulation.cluster.decode_engines
@@ -127,10 +133,7 @@ class Turns:
 
         The copy to the decode engine follows the first token, which prefill makes; the answer of a single token ends with the copy.
         """
-        values = self._values
-        times = [values[name][turn] for name in TurnLog.TIMES]
-        if values["generate"][turn] <= 1:
-            times[-2] = times[-1]
+        times = [each[turn] for each in self.times]
         pe, de = (engine.name for engine in self.engines(turn))
         readers = {"prefill": (pe,), "decode": (de,), "both": (pe, de), "none": (pe,)}
         wheres = ((), readers[self.path(turn)], (pe,), (pe,), (pe,), (de,), (de,))

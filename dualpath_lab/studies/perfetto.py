@@ -144,9 +144,8 @@ def _order(each: Slice) -> tuple[int, int, int]:
 
 def _turn_counters(turns: Turns) -> Iterator[Event]:
     """How many turns are in each stage at the beginning of each bin; of those that have ended."""
-    times = [turns.columns[name] for name in turns.simulation.log.TIMES]
     at_s = np.arange(int(turns.simulation.now / BIN_S) + 1) * BIN_S
-    passed = [np.searchsorted(np.sort(each), at_s, "right") for each in times]
+    passed = [np.searchsorted(np.sort(each), at_s, "right") for each in turns.times]
     numbers = [(begun - over).tolist() for begun, over in pairwise(passed)]
     for time_s, *inside in zip(at_s.tolist(), *numbers, strict=True):
         yield _counter(time_s, "turns", dict(zip(STAGES.values(), inside, strict=True)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isnan
 from types import SimpleNamespace
 
 import pytest
@@ -91,6 +92,7 @@ def test_an_answer_of_one_token_is_over_with_the_prefill(generate: int) -> None:
     bench = Bench()
     bench.join(0, 2.0, prompt=1000, generate=generate)
     assert bench.run() == {0: 2.0}
+    assert isnan(bench.turns[0].second_token)
     assert bench.group.traffic.rate == 0
     assert bench.engines[0].decoding == bench.group.step_bytes[0] == 0
 

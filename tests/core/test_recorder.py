@@ -73,12 +73,14 @@ def logged(generate: int) -> Turn:
     turn.pe = SimpleNamespace(index=1, tokens=11, node=prefill_node)  # type: ignore[assignment]
     turn.de = SimpleNamespace(index=2, tokens=12, node=decode_node)  # type: ignore[assignment]
     turn.prefill_read = 0
-    turn.submitted, turn.first_token, turn.second_token, turn.finished = 2.0, 5.0, 5.5, 8.0
+    turn.submitted, turn.first_token, turn.finished = 2.0, 5.0, 8.0
+    if generate > 1:
+        turn.second_token = 5.5
     return turn
 
 
 def test_latencies_of_the_log() -> None:
-    """Mutant: TPOT over all tokens and not over those after the first, or TTFT from the placement."""
+    """Mutant: TPOT over all tokens and not over those after the first, TTFT from the placement, or TTST from submission."""
     log = TurnLog()
     for generate in (7, 1):
         turn = logged(generate)
@@ -88,9 +90,9 @@ def test_latencies_of_the_log() -> None:
     assert len(log) == 2
     assert columns["ttft"].tolist() == [3, 3]
     assert columns["placed"].tolist() == [3, 3]
-    assert columns["ttst"][0] == 3.5
+    assert columns["ttst"][0] == 0.5
     assert columns["tpot"][0] == 0.5
-    assert np.isnan(columns["tpot"][1])
+    assert all(np.isnan(columns[name][1]) for name in ("second_token", "ttst", "tpot"))
     expected = {"agent": 3, "row": 7, "hit": 64, "computed": 36, "generate": 7, "pe": 1, "de": 2, "prefill_read": 0}
     expected |= {"seen_pe": 11, "seen_de": 12, "seen_prefill_queue": 13, "seen_decode_queue": 14}
     assert {name: columns[name][0] for name in expected} == expected

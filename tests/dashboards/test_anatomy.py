@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pandas import isna
 
 from dualpath_lab.dashboards import anatomy
 from dualpath_lab.dashboards.anatomy import AnatomyLab
@@ -21,7 +24,10 @@ from dualpath_lab.dashboards.anatomy_columns import (
     turn_columns,
     turn_links,
 )
+from dualpath_lab.dashboards.anatomy_export import turn_plots, turn_table
 from dualpath_lab.dashboards.anatomy_state import MOST_TURNS, NUMBER, RUNNING, AnatomyState
+from dualpath_lab.dashboards.anatomy_views import AnatomyViews
+from dualpath_lab.picture.style import NOTHING, duration
 from dualpath_lab.scenario import SYSTEMS, ScenarioError
 from dualpath_lab.studies.anatomy import Turns
 
@@ -129,6 +135,44 @@ def test_the_card_names_the_turn() -> None:
         engines,
     ):
         assert words in card
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Turns:
+    """Answers of one token and of ninety by turns."""
+    trace = tmp_path / "short.csv"
+    rows = [f"a,{turn},{9000 + turn},{1 + 89 * (turn % 2)},{64 * turn},0" for turn in range(4)]
+    trace.write_text("\n".join(["session,turn,input_tokens,output_tokens,hit_tokens_incl_output,gap_before_s", *rows]), encoding="utf-8")
+    return anatomy._run(AnatomyState().scenario().with_values({"workload.source": str(trace), "workload.agents": 1}).model_dump_json())
+
+
+def test_the_first_two_tokens_are_marked_where_the_first_step_begins_and_ends(short: Turns) -> None:
+    """Mutant: the second token is marked at TTST since submission; a turn without one keeps the mark, or the key, of the turn before."""
+    views = AnatomyViews(lambda _: None)
+    for turn in (1, 0, 3, 2):
+        views.show_turn(short, turn)
+        bars = views.bars.data
+        copy = bars["label"].index("Copy, first step")
+        first, second = views._tokens
+        assert first.location == pytest.approx(bars["left"][copy])
+        keys = [key.label for key in turn_plots(short, turn, views)[1].keys]
+        decoded = short.columns["generate"][turn] > 1
+        assert second.visible == ("second token" in keys) == ("second token" in views._headings["stages"].object) == decoded
+        if decoded:
+            assert second.location - first.location == pytest.approx(short.columns["ttst"][turn])
+            assert second.location == pytest.approx(bars["right"][copy])
+
+
+def test_a_turn_without_a_second_token_has_no_ttst(short: Turns) -> None:
+    """Mutant: its TTST is told as 0, as TTFT, or as nan."""
+    table = turn_table(short)
+    for turn in range(len(short)):
+        figures = dict(re.findall(r">(TTST|TPOT)<.*?class=\"value\">(.*?)<", turn_card(short, turn)))
+        decoded = short.columns["generate"][turn] > 1
+        assert all((figures[name] == NOTHING) != decoded for name in ("TTST", "TPOT"))
+        assert all(isna(table[f"{name}_s"][turn]) != decoded for name in ("second_token", "ttst", "tpot"))
+        if decoded:
+            assert figures["TTST"] == duration(table["second_token_s"][turn] - table["first_token_s"][turn])
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 
 from dualpath_lab import Result, Scenario, ScenarioError, simulate
+from dualpath_lab.core.observer import LATENCIES
 from dualpath_lab.core.recorder import BIN_S
 from dualpath_lab.dashboards.player import BUDGET_S, Player
-from dualpath_lab.dashboards.race import CURVES, LATENCIES, QUEUES, Race, Side
+from dualpath_lab.dashboards.race import CURVES, QUEUES, SMOOTH_BINS, Race, Side
 
 BASE = Scenario(
     model="qwen-32b",
@@ -125,6 +127,30 @@ def test_utilisation_is_a_share_and_latencies_and_queues_are_not_negative(ended:
             assert values.min() >= 0
             if name not in QUEUES and name not in LATENCIES:
                 assert values.max() <= 1 + 1e-9
+
+
+def test_a_curve_of_latency_is_the_mean_of_the_turns_that_have_one(tmp_path: Path) -> None:
+    """Mutant: answers of one token count as turns of an infinitely short TTST or TPOT, or as many of the bin's mean one."""
+    answers = [1, 2, 40, 1, 9]
+    rows = [f"s{agent},{turn},{4000 + 700 * turn},{answers[(agent + turn) % 5]},{700 * turn},0" for agent in range(4) for turn in range(40)]
+    trace = tmp_path / "short.csv"
+    trace.write_text("\n".join(["session,turn,input_tokens,output_tokens,hit_tokens_incl_output,gap_before_s", *rows]), encoding="utf-8")
+    race = race_of(workload__source=str(trace), workload__agents=4)
+    while not race.finished:
+        race.advance(5.0)
+    side, curves = race.a, race.rows(0)
+    columns = side.simulation.log.columns()
+    bins = (columns["finished"] / BIN_S).astype(int)
+    assert side.bins > 2 * SMOOTH_BINS
+    mixed = 0
+    for place in range(side.bins):
+        lately = (bins > place - SMOOTH_BINS) & (bins <= place)
+        for name in LATENCIES:
+            known = columns[name][lately & ~np.isnan(columns[name])]
+            shown = curves[f"a_{name}"][place]
+            assert shown == pytest.approx(known.mean()) if len(known) else np.isnan(shown)
+            mixed += 0 < len(known) < lately.sum()
+    assert mixed
 
 
 @pytest.mark.parametrize("stride", [2, 3, 8])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -37,6 +39,21 @@ def cells(html: str, table: int = 0) -> list[list[str]]:
     """The rows of a table in HTML, which has to be well-formed."""
     found = ElementTree.fromstring(f"<div>{html}</div>").iter("table")
     return [[cell.text or "" for cell in row] for row in list(found)[table].iter("tr")]
+
+
+def test_a_run_whose_answers_are_one_token_has_neither_ttst_nor_tpot(tmp_path: Path) -> None:
+    """Mutant: NaN in the JSON, or TTFT told as TTST."""
+    trace = tmp_path / "one.csv"
+    header = "session,turn,input_tokens,output_tokens,hit_tokens_incl_output,gap_before_s"
+    trace.write_text("\n".join([header, *(f"a,{turn},{5000 + 100 * turn},1,0,0" for turn in range(3))]), encoding="utf-8")
+    result = simulate(SMALL.with_values({"workload.source": str(trace), "workload.agents": 1}))
+    told = json.loads(json.dumps(result.to_dict(), allow_nan=False))["latency_s"]
+    assert set(told["ttst"].values()) == set(told["tpot"].values()) == {None}
+    assert told["ttft"]["mean"] > 0
+    assert "TTFT" in result.summary()
+    assert "TTST" not in result.summary()
+    assert ["TTST", "–", "–", "–", "–"] in cells(result._repr_html_())
+    assert result.turns()[["second_token", "ttst", "tpot"]].isna().all(axis=None)
 
 
 def test_a_scenario_shows_what_was_set_and_then_every_key_with_its_unit() -> None:

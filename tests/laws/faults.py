@@ -157,6 +157,14 @@ FAULTS = (
     ),
     Fault("decode.py", "if step_bytes == self._most_bytes:", "if False:", "a step is as long as the fullest GPU ever made it"),
     Fault("decode.py", "step_bytes > self._most_bytes:", "False:", "a GPU that gets fuller than the fullest makes no step longer"),
+    # What is recorded
+    Fault(
+        "recorder.py",
+        'table["second_token"] - table["first_token"]',
+        'table["second_token"] - table["submitted"]',
+        "TTST counts from submission",
+    ),
+    Fault("recorder.py", 'table["generate"] - 1.0', 'table["generate"]', "TPOT is over all tokens"),
     # Alarms
     Fault("alarm.py", "if self._at > self.env.now:", "if False:", "an alarm that was put off rings at the time set before"),
     Fault(

@@ -16,6 +16,7 @@ from dualpath_lab.studies.run import simulate
 
 from .trying import tried
 
+STORED = ("basic", "layerwise", "roundrobin", "dualpath", "split")
 NO_LIMIT = {"storage_gbps": 1e6, "compute_gbps": 1e6, "dram_gbytes_per_s": 1e6, "buffer_gbytes": 1e6}
 
 
@@ -118,6 +119,28 @@ def test_storage_bound_pairs_are_equal(equal_trace: Callable[..., str]) -> None:
     assert jct("dualpath", 2, 1) == pytest.approx(jct("dualpath", 1, 2), rel=0.02)
 
 
+@pytest.mark.parametrize("model", ["ds-27b", "qwen-32b"])
+@pytest.mark.parametrize("system", STORED)
+def test_the_second_token_of_a_lone_turn_takes_a_copy_and_a_step(equal_trace: Callable[..., str], system: str, model: str) -> None:
+    """Law 9 and section 11: the KV-cache of the prompt into decode HBM, then one step of a group that was idle.
+
+    Mutant: TTST counts from submission, or from the end of the copy; the copy is made twice, or beside the step.
+    """
+    cluster = {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": 1, "compute_gbps": 20, "hbm_gbytes": 3000}
+    workload = {"source": equal_trace(1, 1, 8000, 0, 65), "agents": 1}
+    simulation = Simulation(Scenario(system=system, model=model, cluster=cluster, workload=workload, traffic={"model_share": 0}))
+    simulation.run()
+    loaded, table = simulation.model, simulation.log.columns()
+    copy_s = 8000 * loaded.kv_bytes_per_token / (20e9 / 8)
+    layers_s = loaded.layers * calibration.LAYER_OVERHEAD_S if loaded.expert_parallel else 0.0
+    read_bytes = loaded.weight_bytes + loaded.decode_read_bytes(8000 + 65 // 2)
+    step_s = layers_s + read_bytes / calibration.HBM_BYTES_PER_S + loaded.linear_flops(1) / calibration.LINEAR_FLOPS_PER_S
+    assert table["ttst"].tolist() == [pytest.approx(copy_s + step_s, rel=1e-6)]
+    assert table["ttft"] + table["ttst"] == pytest.approx(table["second_token"] - table["submitted"])
+    assert copy_s > 0.01
+    assert step_s > 0.01
+
+
 @pytest.mark.parametrize("shape", [(2, 2), (1, 2), (4, 4)], ids=lambda shape: "{}P{}D".format(*shape))
 def test_round_robin_over_both_sides_uses_every_storage_nic(equal_trace: Callable[..., str], shape: tuple[int, int]) -> None:
     """Law 9: half of the reads on each side, spread over its nodes, so the fewer nodes decide. Mutant: nodes that never read.
@@ -139,7 +162,6 @@ def test_dual_path_wins_where_storage_decides() -> None:
     assert 1.3 < basic["jct_s"] / dualpath["jct_s"] <= 2
 
 
-STORED = ("basic", "layerwise", "roundrobin", "dualpath", "split")
 QUICK = (Phase.explicit, Phase.generate)
 """A failing pair of runs is told as it was found: looking for a simpler one would take minutes."""
 NOISE = 0.01

@@ -58,6 +58,14 @@ def test_the_stages_before_the_first_token_are_ttft(turns: Turns) -> None:
         assert before == pytest.approx(turns.columns["ttft"][turn])
 
 
+def test_the_stage_between_the_first_two_tokens_is_ttst(turns: Turns) -> None:
+    """Mutant: TTST from submission, or without the copy."""
+    for turn in np.flatnonzero(turns.columns["generate"] > 1):
+        copy = turns.stages(turn)[5]
+        assert copy.name == "copy"
+        assert copy.end_s - copy.start_s == pytest.approx(turns.columns["ttst"][turn])
+
+
 def test_stages_are_where_the_turn_was(turns: Turns) -> None:
     """Mutant: a read on the decode side is told of the prefill node, or an engine by the number of another."""
     columns, gpus = turns.columns, CLUSTER["gpus_per_node"]

@@ -116,6 +116,19 @@ def test_counters_are_shares_and_numbers(simulation: Simulation) -> None:
     assert (busiest > 50) == (simulation.scenario.system != "oracle")
 
 
+def test_an_answer_of_one_token_leaves_every_counter(tmp_path: Path) -> None:
+    """It copies to HBM until it ends. Mutant: it goes on copying for ever, as it has no second token, and others decode less than none."""
+    trace = tmp_path / "short.csv"
+    rows = [f"s{agent},{turn},{9000 + turn},{1 + 90 * (turn % 2)},{64 * turn},0" for agent in range(3) for turn in range(8)]
+    trace.write_text("\n".join(["session,turn,input_tokens,output_tokens,hit_tokens_incl_output,gap_before_s", *rows]), encoding="utf-8")
+    simulation = Simulation(run("dualpath").scenario.with_values({"workload.source": str(trace), "workload.agents": 3}))
+    simulation.run()
+    inside = [list(event["args"].values()) for event in events_of(simulation) if event["ph"] == "C" and event["name"] == "turns"]
+    assert len(inside) > 5
+    assert all(0 <= number <= 3 for told in inside for number in told)
+    assert all(sum(told) == 3 for told in inside[:3])
+
+
 def test_a_trace_is_the_same_every_time() -> None:
     """Law 8. Mutant: order of a set, or looking that changes something."""
     first = [*trace_lines(run("dualpath"))]
