@@ -13,8 +13,8 @@ HELP = {
     "Prefill queue": "Turns whose KV-cache is at hand and that wait for a forward: it grows where compute is short.",
     "Compute NICs (CNIC), decode": "The decode GPUs' compute NICs in their busier direction, by who uses them.",
     "First token": "From submitting a turn to its first token, mean of the turns that ended lately.",
-    "Second and later tokens": "TTST: from a turn's first token to its second, with the copy to the decode engine. "
-    "TPOT: mean time for each token after the first. Means of the turns that ended lately.",
+    "Second token": "From a turn's first token to its second: a copy to HBM and a step. Mean of the turns that ended lately.",
+    "Time per output token": "Mean time for each token after the first, of the turns that ended lately.",
     "All turns": "Every turn of the run by the time it ended and its TTFT. Click on one to take it apart.",
     "Its stages": "Where the turn's time went, stage by stage; pale is waiting.",
     "Its bytes on every link": "What the turn moved over each link of its path, step by step; a link that is crossed twice counts twice.",

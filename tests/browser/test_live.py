@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
+from dualpath_lab.dashboards.plots import PLOTS
+
 from .conftest import Watched
 
 pytestmark = pytest.mark.browser
@@ -21,7 +23,7 @@ def test_it_opens_running_and_the_wall_shows(lab: str, watched: Watched) -> None
     assert curves["b_decode_snic"] > 30, "which dualpath makes use of"
     expect(watched.page.locator(".side-a")).to_contain_text("prefill SNIC")
     expect(watched.page.locator(".side-b")).to_contain_text("× vs A")
-    assert watched.page.locator(".bk-Figure").count() == 9
+    assert watched.page.locator(".bk-Figure").count() == len(PLOTS)
 
 
 def test_node_sliders_restart_both_runs(lab: str, watched: Watched) -> None:
