@@ -15,31 +15,42 @@ ALPHA_S = 3.0
 BETA_S = 5.0
 """Published (section 7): an engine with more tokens than it can process in this time is overloaded."""
 
-HBM_BYTES_PER_S = 4.8e12
-"""Published (H200 data sheet): memory bandwidth of one GPU."""
+HBM_RESERVE = 0.18
+"""Assumed: share of HBM that holds neither weights nor KV-cache: activations of a forward, communication buffers, CUDA's own. SGLang's
+published commands for DeepSeek-V3 leave 0.15 to 0.20. What ``basic`` can hold of whole KV-caches depends on it; docs/reproduction.md shows
+by how much."""
 
-HBM_USABLE = 0.9
-"""Assumed: share of HBM left to weights and KV-cache once activations and fragments are taken off."""
+ATTENTION_FLOPS_PER_S = 640e12
+"""Published (FlashMLA, sparse prefill on H800, the best case): rate of prefill attention on one GPU."""
 
-ATTENTION_FLOPS_PER_S = 300e12
-"""Fitted on R1 (JCT 3,167 s): rate of prefill attention on one GPU. The round numbers of the sketch in section 12, this one and the next,
-needed no change: over seeds 0 and 1 the JCT came out 0.9 % long."""
+LINEAR_FLOPS_PER_S = 1200e12
+"""Published (DeepGEMM, grouped FP8 GEMMs of DeepSeek-V3's shapes on H800, their mean): rate of everything else in a prefill forward, per
+GPU of the group."""
 
-LINEAR_FLOPS_PER_S = 400e12
-"""Fitted on R1: rate of everything else in a prefill forward, per GPU of the group."""
+LAYER_BLOCK_S = 2.6e-6
+"""Fitted on A1, A2 and A5: time that an engine takes over one Layer Block of a cached prefix, besides FLOPs and copies. A prefill engine
+spends it within attention, in every forward that attends to the block; a decode engine once, as it takes a sequence in."""
 
-LAYER_OVERHEAD_S = 0.0294 / 61
-"""Fitted on R10 (TPOT 0.039 s): time an expert-parallel layer takes however few tokens it has (launches, latency of dispatch and combine),
-the same in a decode step and in a prefill forward."""
+PREFILL_LAYER_S = 3.2e-3
+"""Fitted on A1, A2 and A5: time of an expert-parallel layer of a prefill forward that adds to its computation: latency of dispatch and
+combine, pipeline ends."""
+
+PREFILL_LAYER_FLOOR_S = 7.0e-3
+"""Fitted on A1, A2 and A5: least time of an expert-parallel layer of a prefill forward, however few tokens it has: the host's launches and
+synchronisation, which run beside the GPU's work."""
+
+DECODE_LAYER_S = 0.26e-3
+"""Fitted on A4: time of an expert-parallel layer of a decode step that adds to its reads and FLOPs: launches, latency of dispatch and
+combine."""
+
+STORAGE_EFFICIENCY = 0.571
+"""Fitted on A3: what of a storage NIC's nominal bandwidth reads get."""
 
 LATE_FOR_STEP = 0.02
 """Assumed: part of a decode step in which a sequence may still join it, so that two that come all but together stay together."""
 
 FIFO_FORWARD_TOKENS = 2048
 """Assumed: tokens that a prefill engine without compute quota puts into one forward (a common chunked-prefill setting)."""
-
-PREFILL_KV_HBM_BYTES = 6e9
-"""Fitted on R7 (+layerwise: 17.2 %): HBM of a prefill GPU that holds whole KV-caches where prefill is not layer-wise."""
 
 EXPERT_PARALLEL_NODES = {"prefill": 2, "decode": 4}
 """Published (section 10: DS 660B runs as 2P4D, and 48P96D is 24 of them): nodes that one expert-parallel group spans at most."""

@@ -1,8 +1,8 @@
 """GPUs as the simulation sees them: rates and memory, from published figures or from a file that ``dualpath-lab calibrate`` wrote.
 
-The rates of an H200 are those that the paper's results were fitted with (:mod:`calibration`). Another GPU's are scaled by a roofline of the
-published figures: prefill by dense matrix FLOPS, decode by memory bandwidth. What a layer costs however few tokens it has is launches and
-latency, and stays the same.
+The rates of the H800 are those that the paper's results were fitted with (:mod:`calibration`). Another GPU's are scaled by a roofline of the
+published figures: prefill by dense matrix FLOPS, decode by memory bandwidth. What a layer or a Layer Block costs besides is launches,
+latency and work of the host, and stays the same.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ class Hardware(Settings):
     hbm_gbytes_per_s, hbm_gbytes : float
         Memory bandwidth, which decode steps are bound by, and size.
     layer_overhead_s : float
-        Time that an expert-parallel layer takes however few tokens it has.
+        Time that an expert-parallel layer adds to a decode step.
+    prefill_layer_s, prefill_layer_floor_s : float
+        Time that an expert-parallel layer adds to the computation of a prefill forward, and the least that it takes in all.
+    layer_block_s : float
+        Time that an engine takes over one cached Layer Block (64 tokens of one layer), besides FLOPs and copies.
     storage_efficiency : float
         Of the nominal bandwidth of a storage NIC.
     """
@@ -40,8 +44,11 @@ class Hardware(Settings):
     linear_tflops: float = Field(gt=0, le=1e6)
     hbm_gbytes_per_s: float = Field(gt=0, le=1e6)
     hbm_gbytes: float = Field(gt=0, le=1e5)
-    layer_overhead_s: float = Field(calibration.LAYER_OVERHEAD_S, ge=0, le=1)
-    storage_efficiency: float = Field(1.0, gt=0, le=1)
+    layer_overhead_s: float = Field(calibration.DECODE_LAYER_S, ge=0, le=1)
+    prefill_layer_s: float = Field(calibration.PREFILL_LAYER_S, ge=0, le=1)
+    prefill_layer_floor_s: float = Field(calibration.PREFILL_LAYER_FLOOR_S, ge=0, le=1)
+    layer_block_s: float = Field(calibration.LAYER_BLOCK_S, ge=0, le=1)
+    storage_efficiency: float = Field(calibration.STORAGE_EFFICIENCY, gt=0, le=1)
 
     @property
     def attention_flops_per_s(self) -> float:
@@ -59,14 +66,14 @@ class Hardware(Settings):
         return self.hbm_gbytes_per_s * 1e9
 
 
-_H200_BF16_TFLOPS = 989.4
+_H800_BF16_TFLOPS = 989.4
 
 
 def _scaled(name: str, bf16_tflops: float, hbm_gbytes_per_s: float, hbm_gbytes: float, source: str) -> Hardware:
-    ratio = bf16_tflops / _H200_BF16_TFLOPS
+    ratio = bf16_tflops / _H800_BF16_TFLOPS
     return Hardware(
         name=name,
-        source=f"{source}: {bf16_tflops:g} dense BF16 TFLOPS, {hbm_gbytes_per_s:g} GB/s, {hbm_gbytes:g} GB; rates scaled from h200",
+        source=f"{source}: {bf16_tflops:g} dense BF16 TFLOPS, {hbm_gbytes_per_s:g} GB/s, {hbm_gbytes:g} GB; rates scaled from h800",
         attention_tflops=ratio * calibration.ATTENTION_FLOPS_PER_S / 1e12,
         linear_tflops=ratio * calibration.LINEAR_FLOPS_PER_S / 1e12,
         hbm_gbytes_per_s=hbm_gbytes_per_s,
@@ -77,9 +84,9 @@ def _scaled(name: str, bf16_tflops: float, hbm_gbytes_per_s: float, hbm_gbytes: 
 GPUS = {
     gpu.name: gpu
     for gpu in (
-        _scaled("h200", _H200_BF16_TFLOPS, calibration.HBM_BYTES_PER_S / 1e9, 141, "NVIDIA H200 data sheet"),
+        _scaled("h200", 989.4, 4800, 141, "NVIDIA H200 data sheet"),
         _scaled("h100", 989.4, 3350, 80, "NVIDIA H100 SXM data sheet"),
-        _scaled("h800", 989.4, 3350, 80, "H100 SXM data sheet; the H800 differs in NVLink and FP64, which are not simulated"),
+        _scaled("h800", _H800_BF16_TFLOPS, 3350, 80, "H100 SXM data sheet; the H800 differs in NVLink and FP64, which are not simulated"),
         _scaled("h20", 148, 4000, 96, "NVIDIA H20 figures as published by its resellers"),
         _scaled("b200", 2250, 8000, 180, "NVIDIA DGX B200 data sheet, an eighth of the system"),
         _scaled("a100", 312, 2039, 80, "NVIDIA A100 80 GB SXM data sheet"),

@@ -33,6 +33,8 @@ STAGES = {
 ENOUGH_BEYOND = 10
 """Turns that should lie beyond a percentile: with fewer, another seed moves it by much of its size."""
 
+_MOVED = ("prefill_read", "hit", "computed", "generate", "prefill_reloaded", "decode_reloaded")
+
 Columns = dict[str, NDArray[np.int64] | NDArray[np.float64]]
 
 
@@ -168,11 +170,11 @@ def result_of(simulation: Simulation, wall_s: float) -> Result:
     return Result(values, columns)
 
 
-def moved_bytes(columns: Columns, turn: int, kv_bytes_per_token: int) -> tuple[int, int, int, int]:
-    """KV-cache of one turn as :func:`steps` takes it: hits read on the prefill and on the decode side, misses, full blocks written."""
-    near, hit, computed, generate = (int(columns[name][turn]) for name in ("prefill_read", "hit", "computed", "generate"))
+def moved_bytes(columns: Columns, turn: int, kv_bytes_per_token: int) -> list[int]:
+    """KV-cache of one turn as :func:`steps` takes it: hits read on either side, misses, full blocks written, loaded again on either side."""
+    near, hit, computed, generate, *reloaded = (int(columns[name][turn]) for name in _MOVED)
     full = (hit + computed + generate) // BLOCK_TOKENS * BLOCK_TOKENS
-    return near * kv_bytes_per_token, (hit - near) * kv_bytes_per_token, computed * kv_bytes_per_token, (full - hit) * kv_bytes_per_token
+    return [tokens * kv_bytes_per_token for tokens in (near, hit - near, computed, full - hit, *reloaded)]
 
 
 def _ports(role: str, engine: int, gpus: int) -> Ports[tuple[str, str]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from dualpath_lab.core.turn import Turn
-from dualpath_lab.models import Model
+
+
+AttentionTime = Callable[[int, int], float]
+"""Seconds of attention on one engine for so many cached and so many new tokens of a request; see :meth:`PrefillTime.attention_s`."""
 
 
 class Chunk(NamedTuple):
@@ -27,17 +30,15 @@ class ComputeQuota:
 
     Parameters
     ----------
-    model : Model
-        Whose attention is predicted.
-    attention_flops_per_s : float
-        Rate of one GPU.
+    attention_s : callable
+        Predicts attention time.
     quota_s : float
         Attention time of one forward.
     """
 
-    def __init__(self, model: Model, attention_flops_per_s: float, quota_s: float) -> None:
-        self._model = model
-        self._quota_flops = attention_flops_per_s * quota_s
+    def __init__(self, attention_s: AttentionTime, quota_s: float) -> None:
+        self._attention_s = attention_s
+        self._quota_s = quota_s
 
     def pack(self, ready: Iterator[Turn]) -> tuple[list[Chunk], float]:
         """Choose the next forward's chunks among requests that are ready, first come first.
@@ -47,50 +48,53 @@ class ComputeQuota:
         Returns
         -------
         chunks : list of Chunk
-        attention_flops : float
+        attention_s : float
             Of all of them.
         """
         chunks: list[Chunk] = []
-        spent = 0.0
+        spent_s = 0.0
         for turn in ready:
             cached = turn.hit + turn.prefilled
             left = turn.prompt - cached
-            tokens, flops = left, self._model.attention_flops(cached, left)
-            if spent + flops > self._quota_flops:
-                tokens, flops = self._most_that_fit(cached, tokens, flops, self._quota_flops - spent)
+            tokens, seconds = left, self._attention_s(cached, left)
+            if spent_s + seconds > self._quota_s:
+                tokens, seconds = self._most_that_fit(cached, tokens, seconds, self._quota_s - spent_s)
                 if tokens == 0:
                     if chunks:
                         break
-                    tokens, flops = 1, self._model.attention_flops(cached, 1)
-            spent += flops
+                    tokens, seconds = 1, self._attention_s(cached, 1)
+            spent_s += seconds
             chunks.append(Chunk(turn, cached, tokens, not turn.prefilled, tokens == left))
             if tokens < left:
                 break
-        return chunks, spent
+        return chunks, spent_s
 
-    def _most_that_fit(self, cached: int, too_many: int, too_many_flops: float, quota_flops: float) -> tuple[int, float]:
-        """The most tokens whose attention keeps to the quota, and their FLOPs: the secant method, and bisection where that leads astray."""
-        fits, fits_flops = last, last_flops = 0, 0.0
-        tried, flops = too_many, too_many_flops
+    def _most_that_fit(self, cached: int, too_many: int, too_many_s: float, quota_s: float) -> tuple[int, float]:
+        """The most tokens whose attention keeps to the quota, and its time: the secant method, and bisection where that leads astray."""
+        last, last_s = 0, self._attention_s(cached, 0)
+        fits, fits_s = 0, 0.0
+        if last_s > quota_s:
+            return fits, fits_s
+        tried, seconds = too_many, too_many_s
         while too_many - fits > 1:
-            expected = last + (quota_flops - last_flops) * (tried - last) / (flops - last_flops)
+            expected = last + (quota_s - last_s) * (tried - last) / (seconds - last_s)
             if not fits <= expected < too_many:
                 expected = (fits + too_many) / 2
-            last, last_flops = tried, flops
+            last, last_s = tried, seconds
             tried = min(int(expected) + 1, too_many - 1)
-            flops = self._model.attention_flops(cached, tried)
-            if flops <= quota_flops:
-                fits, fits_flops = tried, flops
+            seconds = self._attention_s(cached, tried)
+            if seconds <= quota_s:
+                fits, fits_s = tried, seconds
             else:
                 too_many = tried
-        return fits, fits_flops
+        return fits, fits_s
 
 
 class TokenBudget:
     """Plain FIFO packing up to a fixed number of new tokens, whatever their attention costs."""
 
-    def __init__(self, model: Model, tokens: int) -> None:
-        self._model = model
+    def __init__(self, attention_s: AttentionTime, tokens: int) -> None:
+        self._attention_s = attention_s
         self._tokens = tokens
 
     def pack(self, ready: Iterator[Turn]) -> tuple[list[Chunk], float]:
@@ -104,7 +108,7 @@ class TokenBudget:
             left -= tokens
             if not left:
                 break
-        return chunks, sum(self._model.attention_flops(chunk.cached, chunk.tokens) for chunk in chunks)
+        return chunks, sum(self._attention_s(chunk.cached, chunk.tokens) for chunk in chunks)
 
 
 Batching = ComputeQuota | TokenBudget

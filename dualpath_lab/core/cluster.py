@@ -17,6 +17,7 @@ from dualpath_lab.core.memory import Memory
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.paths import Ports
 from dualpath_lab.core.prefill import PrefillGroup
+from dualpath_lab.core.prefill_time import PrefillTime
 from dualpath_lab.core.storage import ReadQueue, WriteQueue
 from dualpath_lab.hardware import load_hardware
 from dualpath_lab.models import Model
@@ -71,8 +72,6 @@ class Cluster:
     ----------
     scenario : Scenario
     model : Model
-    largest_prompt_bytes : int
-        KV-cache of the workload's longest prompt; a prefill engine's HBM budget stretches to hold it.
     batching : Batching
         How prefill engines fill a forward.
     env, network
@@ -90,7 +89,7 @@ class Cluster:
     """
 
     def __init__(
-        self, scenario: Scenario, model: Model, largest_prompt_bytes: int, batching: Batching, env: Environment, network: Network
+        self, scenario: Scenario, model: Model, batching: Batching, env: Environment, network: Network
     ) -> None:
         self._network = network
         self.block_submit_s = calibration.COPY_SUBMIT_S[scenario.cluster.copy_method] * model.layers
@@ -110,7 +109,7 @@ class Cluster:
             return exchange(model.exchange_bytes(len(nodes)), compute_bytes_per_s, scenario.traffic.model_share)
 
         for nodes in _spans(self.prefill_nodes, model):
-            room = min(_kv_hbm_bytes(scenario, model, nodes), max(int(calibration.PREFILL_KV_HBM_BYTES), largest_prompt_bytes))
+            room = _kv_hbm_bytes(scenario, model, nodes)
             first = len(self.prefill_engines)
             prefill = tuple(
                 PrefillEngine(first + place, node, gpu, room, len(self.prefill_fetch_groups), network)
@@ -118,7 +117,8 @@ class Cluster:
             )
             self.prefill_fetch_groups.append(prefill)
             for prefill_members in _in_step(prefill, model):
-                group = PrefillGroup(env, network, exchange_over(nodes), model, nodes[0].hardware, batching, prefill_members)
+                time = PrefillTime(model, nodes[0].hardware, len(prefill_members))
+                group = PrefillGroup(env, network, exchange_over(nodes), time, batching, prefill_members)
                 self.prefill_groups.append(group)
 
         for nodes in _spans(self.decode_nodes, model):
@@ -178,15 +178,18 @@ def _in_step(engines: Sequence[EngineKind], model: Model) -> list[Sequence[Engin
 
 
 def _kv_hbm_bytes(scenario: Scenario, model: Model, nodes: Sequence[Node]) -> int:
+    """HBM of a GPU that is left to KV-cache by the weights and the reserve."""
     node = nodes[0]
     gpus = len(nodes) * len(node.cnics) if model.expert_parallel else 1
-    hbm_gbytes = scenario.side(node.role).hbm_gbytes or node.hardware.hbm_gbytes
-    usable_bytes = int(gbytes_to_bytes(hbm_gbytes)) * calibration.HBM_USABLE
-    weight_bytes = model.weight_bytes / gpus
-    if weight_bytes >= usable_bytes:
-        raise ScenarioError(
-            f"cluster.hbm_gbytes = {hbm_gbytes:g} is not allowed: {model.name} puts {weight_bytes / 1e9:.3g} GB of "
-            f"weights on each GPU of {len(nodes)} {node.role} node(s), and {calibration.HBM_USABLE:.0%} of its memory must hold them "
-            "and KV-cache."
-        )
-    return int(usable_bytes - weight_bytes)
+    given_gbytes = scenario.side(node.role).hbm_gbytes
+    hbm_bytes = int(gbytes_to_bytes(given_gbytes or node.hardware.hbm_gbytes))
+    usable_bytes = hbm_bytes * (1 - calibration.HBM_RESERVE)
+    weight_bytes = model.weight_bytes_per_gpu(gpus)
+    if weight_bytes < usable_bytes:
+        return int(usable_bytes - weight_bytes)
+    hbm = f"cluster.hbm_gbytes = {given_gbytes:g}" if given_gbytes else f"cluster.hardware = {node.hardware.name!r}"
+    spread = f"on each of {gpus} GPUs of an expert-parallel group" if gpus > 1 else "on one GPU, as there is no tensor parallelism"
+    raise ScenarioError(
+        f"model = {scenario.model!r} is not allowed with {hbm}: its weights take {weight_bytes / 1e9:.3g} GB {spread}, and of "
+        f"{hbm_bytes / 1e9:.3g} GB they and KV-cache may have {usable_bytes / 1e9:.3g} GB on a {node.role} GPU."
+    )

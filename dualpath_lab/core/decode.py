@@ -29,9 +29,12 @@ _TRAFFIC_STEP = 0.1
 class DecodeGroup(EngineGroup):
     """Decodes everything it has, in steps common to all its engines.
 
-    A step lasts: overhead of the expert-parallel layers + weights and the fullest engine's KV-cache read from HBM + the linear layers of
-    the mean batch. At its end every sequence has one token more, and those that wait to join do. Steps in which nobody joins, fills a
-    block or ends are alike, so they pass as one.
+    A step lasts: overhead of the expert-parallel layers + the weights that its tokens meet and the fullest engine's KV-cache read from HBM +
+    the linear layers of the mean batch. At its end every sequence has one token more. Steps in which nobody joins, fills a block or ends
+    are alike, so they pass as one.
+
+    A step is prepared while the one before it runs (asynchronous scheduling, as in SGLang and vLLM): who arrives during a step joins the
+    step after the next. An idle group starts at once.
 
     Simplification: a sequence's KV-cache counts with half its answer all along.
 
@@ -46,12 +49,13 @@ class DecodeGroup(EngineGroup):
         "_alike",
         "_due",
         "_due_steps",
-        "_empty_step_s",
         "_exchanged_for",
         "_hbm_bytes_per_s",
         "_joining",
         "_model",
         "_most_bytes",
+        "_overhead_s",
+        "_prepared",
         "_sequence_s",
         "_sequences",
         "_since",
@@ -76,6 +80,7 @@ class DecodeGroup(EngineGroup):
         self._hbm_bytes_per_s = hardware.hbm_bytes_per_s
         self._alarm = Alarm(env, self._end_steps)
         self._joining: list[Turn] = []
+        self._prepared: list[Turn] = []
         self._sequences = 0
         self.step_bytes = [0] * len(engines)
         self._most_bytes: int | None = 0
@@ -86,9 +91,7 @@ class DecodeGroup(EngineGroup):
         self._since = 0.0
         self._step_s = inf
         self._exchanged_for = 0.0
-        weights_s = model.weight_bytes / len(engines) / hardware.hbm_bytes_per_s
-        overhead_s = model.layers * hardware.layer_overhead_s if model.expert_parallel else 0.0
-        self._empty_step_s = overhead_s + weights_s
+        self._overhead_s = model.layers * hardware.layer_overhead_s if len(engines) > 1 else 0.0
         self._sequence_s = model.linear_flops(1) / (len(engines) * hardware.linear_flops_per_s)
 
     def join(self, turn: Turn) -> None:
@@ -99,7 +102,7 @@ class DecodeGroup(EngineGroup):
             self._end(turn)
             return
         self._joining.append(turn)
-        if len(self._joining) == 1:
+        if len(self._joining) == 1 and not self._prepared:
             self._end_this_step()
 
     def _end_this_step(self) -> None:
@@ -120,7 +123,6 @@ class DecodeGroup(EngineGroup):
         due = self._due.pop(self._step, [])
         if due:
             heappop(self._due_steps)
-        joined, self._joining = self._joining, []
         full: list[tuple[Turn, int]] = []
         ended: list[Turn] = []
         for turn in due:
@@ -132,6 +134,9 @@ class DecodeGroup(EngineGroup):
                     full.append((turn, 1))
                 ended.append(turn)
                 self._let_go(turn)
+        joined, self._prepared, self._joining = self._prepared, self._joining, []
+        if not self._sequences:
+            joined, self._prepared = joined + self._prepared, []
         for turn in joined:
             self._take_in(turn)
             tokens = turn.prompt + 1
@@ -186,15 +191,16 @@ class DecodeGroup(EngineGroup):
         tokens_each = self._sequences / len(self.engines)
         if self._most_bytes is None:
             self._most_bytes = max(self.step_bytes)
+        read_bytes = self._model.weight_read_bytes(self._sequences, len(self.engines)) + self._most_bytes
         self._step_s = max(
-            self._empty_step_s + self._most_bytes / self._hbm_bytes_per_s + self._sequences * self._sequence_s,
+            self._overhead_s + read_bytes / self._hbm_bytes_per_s + self._sequences * self._sequence_s,
             self._exchange.least_s(tokens_each),
         )
         tokens_per_s = tokens_each / self._step_s
         if abs(tokens_per_s - self._exchanged_for) > _TRAFFIC_STEP * self._exchanged_for:
             self._exchanged_for = tokens_per_s
             self._set_traffic(tokens_per_s)
-        self._alike = self._due_steps[0] - self._step
+        self._alike = 1 if self._prepared else self._due_steps[0] - self._step
         self._alarm.set(max(self._since + self._alike * self._step_s - self._env.now, 0.0))
 
     def _end(self, turn: Turn) -> None:

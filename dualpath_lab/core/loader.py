@@ -4,7 +4,11 @@ Each hit token takes one of the two paths; a turn's tokens may be split over bot
 engine, stream layer by layer beside the computation; :mod:`whole_loader` takes them before and after it instead.
 
 A block goes to or from HBM in one copy for each layer, and each copy has to be submitted: a transfer can't be faster than its
-submissions, which an engine makes one after the other.
+submissions, which an engine makes one after the other. Nor can a decode engine take a sequence in faster than it gets through the
+sequence's Layer Blocks.
+
+A layer-wise engine holds a few layers at a time. So each later forward of a chunked request loads the hits again (steps 3-5), and with
+them what earlier chunks computed, which lies in the decode node's buffer by then.
 """
 
 from __future__ import annotations
@@ -59,16 +63,18 @@ class Loader:
     env : simpy.Environment
     network : Network
     model : Model
-    block_submit_s : float
-        Time to submit the copies of a block.
+    block_submit_s, block_take_in_s : float
+        Time to submit the copies of a block, and that a decode engine takes over the block's layers.
     """
 
-    def __init__(self, env: Environment, network: Network, model: Model, block_submit_s: float) -> None:
+    def __init__(self, env: Environment, network: Network, model: Model, block_submit_s: float, block_take_in_s: float) -> None:
         self._env = env
         self._network = network
         self._layers = model.layers
         self._kv_bytes = model.kv_bytes_per_token
         self._block_submit_s = block_submit_s
+        self._block_take_in_s = block_take_in_s
+        self._block_copy_s = max(block_submit_s, block_take_in_s)
         self._when_read, self._when_copied = self._ready, self._arrived
 
     def begin(self, turn: Turn) -> None:
@@ -103,34 +109,37 @@ class Loader:
         for turn, cached, tokens, is_first, _ in chunks:
             pe, de = turn.pe.numbers, turn.de.numbers
             turn.pe.hbm.hold(turn.layers_bytes)
-            loaded = stored = 0
+            near, far = turn.prefill_read, cached - turn.prefill_read
+            if near:
+                _add(load, paths.copy_in(pe), near * self._kv_bytes)
+            if far:
+                _add(load, paths.send_hits(de, pe), far * self._kv_bytes)
+            stored = tokens
             if is_first:
-                loaded, stored = turn.hit, turn.prefill_read
-                if stored:
-                    _add(load, paths.copy_in(pe), stored * self._kv_bytes)
-                if stored < loaded:
-                    _add(load, paths.send_hits(de, pe), (loaded - stored) * self._kv_bytes)
-            stored += tokens
+                stored += near
+            else:
+                turn.prefill_reloaded += near
+                turn.decode_reloaded += far
             _add(load, paths.hand_over(pe, de), stored * self._kv_bytes)
-            submit_s[turn.pe] += self._submit_s(loaded) + self._submit_s(stored)
+            submit_s[turn.pe] += self._submit_s(cached) + self._submit_s(stored)
             chunk_bytes += (cached + tokens) * self._kv_bytes
         capacities = self._network.capacities
         ends_s = max(size / capacities[link] for link, size in load.items()) / self._layers
         return Streams(load, chunk_bytes / len(chunks), max(submit_s.values()), ends_s)
 
     def end_forward(self, chunks: Sequence[Chunk]) -> None:
-        """Leave HBM; hit tokens have left the prefill node's buffer after a turn's first forward."""
+        """Leave HBM; after a turn's last forward its hit tokens leave the prefill node's buffer."""
         for chunk in chunks:
             turn = chunk.turn
             turn.pe.hbm.give_back(turn.layers_bytes)
-            if chunk.is_first and turn.prefill_read:
+            if chunk.is_last and turn.prefill_read:
                 turn.pe.node.buffer.give_back(turn.prefill_read * self._kv_bytes)
 
     def prefilled(self, turn: Turn) -> None:
         """The turn's last forward is over: its KV-cache is complete in the decode node's buffer; bring it to the decode engine."""
         turn.first_token = self._env.now
         de, prompt = turn.de, turn.prompt
-        de.copies.submit(de.copy_in, prompt * self._kv_bytes, self._submit_s(prompt), self._when_copied, turn)
+        de.copies.submit(de.copy_in, prompt * self._kv_bytes, _blocks(prompt) * self._block_copy_s, self._when_copied, turn)
 
     def decoded(self, full: Sequence[tuple[Turn, int]]) -> None:
         """So many more blocks of some turns are full: write them to storage."""
@@ -154,7 +163,7 @@ class Loader:
 
     def _submit_s(self, tokens: int) -> float:
         """Time to submit the copies of so many tokens."""
-        return -(-tokens // BLOCK_TOKENS) * self._block_submit_s
+        return _blocks(tokens) * self._block_submit_s
 
     def _admitted(self, turn: Turn) -> None:
         turn.admitted = True
@@ -191,12 +200,18 @@ class NoLoader(Loader):
         """Nothing."""
 
     def prefilled(self, turn: Turn) -> None:
-        """Decode at once."""
+        """Have the decode engine take the turn in."""
         turn.first_token = self._env.now
-        turn.de.group.join(turn)
+        take_in_s = _blocks(turn.prompt) * self._block_take_in_s
+        turn.de.copies.submit(turn.de.copy_in, 0, take_in_s, turn.de.group.join, turn)
 
     def decoded(self, full: Sequence[tuple[Turn, int]]) -> None:
         """Nothing to write."""
+
+
+def _blocks(tokens: int) -> int:
+    """Blocks that hold so many tokens."""
+    return -(-tokens // BLOCK_TOKENS)
 
 
 def _add(load: dict[int, int], links: Iterable[int], size_bytes: int) -> None:

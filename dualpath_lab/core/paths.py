@@ -75,7 +75,14 @@ def write_back(de: Ports[AnyLink]) -> tuple[AnyLink, ...]:
 
 
 def steps(
-    pe: Ports[AnyLink], de: Ports[AnyLink], prefill_read_bytes: int, decode_read_bytes: int, miss_bytes: int, written_bytes: int
+    pe: Ports[AnyLink],
+    de: Ports[AnyLink],
+    prefill_read_bytes: int,
+    decode_read_bytes: int,
+    miss_bytes: int,
+    written_bytes: int,
+    prefill_reloaded_bytes: int = 0,
+    decode_reloaded_bytes: int = 0,
 ) -> list[Step[AnyLink]]:
     """Every step of a turn that moves anything, in order; their sums are what the links carry for it (law 2).
 
@@ -89,13 +96,15 @@ def steps(
         KV-cache of the computed tokens.
     written_bytes : int
         Blocks that became full.
+    prefill_reloaded_bytes, decode_reloaded_bytes : int
+        What later forwards of a chunked turn load again from either buffer.
     """
     near, far = prefill_read_bytes, decode_read_bytes
     every = [
         Step("PE 1-2", "storage to PE buffer", near, read(pe)),
         Step("DE 1-2", "storage to DE buffer", far, read(de)),
-        Step("PE 3-4", "PE buffer to PE HBM", near, copy_in(pe)),
-        Step("DE 3-5", "DE buffer to PE HBM", far, send_hits(de, pe)),
+        Step("PE 3-4", "PE buffer to PE HBM", near + prefill_reloaded_bytes, copy_in(pe)),
+        Step("DE 3-5", "DE buffer to PE HBM", far + decode_reloaded_bytes, send_hits(de, pe)),
         Step("PE 5-7", "hits: PE HBM to DE buffer", near, hand_over(pe, de)),
         Step("PE 5-7" if near else "DE 6-7", "misses: PE HBM to DE buffer", miss_bytes, hand_over(pe, de)),
         Step("8-9", "DE buffer to DE HBM", near + far + miss_bytes, copy_in(de)),

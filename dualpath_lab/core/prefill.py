@@ -12,9 +12,8 @@ from dualpath_lab.core.batching import Batching, Chunk
 from dualpath_lab.core.engines import EngineGroup, Exchange, PrefillEngine
 from dualpath_lab.core.links import lockstep
 from dualpath_lab.core.network import Network
+from dualpath_lab.core.prefill_time import PrefillTime
 from dualpath_lab.core.recorder import ForwardLog, Series
-from dualpath_lab.hardware import Hardware
-from dualpath_lab.models import Model
 
 if TYPE_CHECKING:
     from dualpath_lab.core.loader import Loader
@@ -24,10 +23,8 @@ class PrefillGroup(EngineGroup):
     """Runs one forward at a time over all its engines.
 
     Attention is data-parallel, so the forward's attention takes as long as its slowest engine's; the rest is shared by all GPUs of
-    the group. Layer-wise transfers run beside the computation: the forward lasts as long as the longer of the two, where computation
-    counts with the ends of the pipeline, the first layer's load and the last one's store.
-
-    Simplification: a chunked request's earlier chunks, and the hits that its first one loaded, stay in HBM, uncounted.
+    the group (:class:`PrefillTime`). Layer-wise transfers run beside the computation: the forward lasts as long as the longer of the two,
+    where computation counts with the ends of the pipeline, the first layer's load and the last one's store.
 
     Attributes
     ----------
@@ -45,9 +42,7 @@ class PrefillGroup(EngineGroup):
         "_batching",
         "_exchanged",
         "_exchanged_at",
-        "_hardware",
-        "_model",
-        "_overhead_s",
+        "_time",
         "_wake",
         "_woken",
         "attention_imbalance",
@@ -65,8 +60,7 @@ class PrefillGroup(EngineGroup):
         env: Environment,
         network: Network,
         exchange: Exchange,
-        model: Model,
-        hardware: Hardware,
+        time: PrefillTime,
         batching: Batching,
         engines: Sequence[PrefillEngine],
     ) -> None:
@@ -76,10 +70,8 @@ class PrefillGroup(EngineGroup):
             engine.group = self
         self.forward_ended: Callable[[PrefillGroup], None]
         self.loader: Loader
-        self._model = model
-        self._hardware = hardware
+        self._time = time
         self._batching = batching
-        self._overhead_s = model.layers * hardware.layer_overhead_s if model.expert_parallel else 0.0
         self._wake = Alarm(env, self._start_forward)
         self._woken = False
         self._exchanged = Alarm(env, lambda: self._set_traffic(0.0))
@@ -108,15 +100,15 @@ class PrefillGroup(EngineGroup):
     def _start_forward(self) -> None:
         self._woken = False
         chunks: list[Chunk] = []
-        attention_flops = []
+        attention_s = []
         for engine in self.engines:
-            packed, flops = self._batching.pack(self.loader.candidates(engine)) if engine.ready else ([], 0.0)
+            packed, seconds = self._batching.pack(self.loader.candidates(engine)) if engine.ready else ([], 0.0)
             for chunk in packed:
                 chunk.turn.prefilled += chunk.tokens
                 if chunk.is_last:
                     engine.ready.remove(chunk.turn)
             chunks += packed
-            attention_flops.append(flops)
+            attention_s.append(seconds)
         self.running = bool(chunks)
         if not chunks:
             return
@@ -125,31 +117,28 @@ class PrefillGroup(EngineGroup):
             if chunk.is_first:
                 chunk.turn.prefill_started = now
         tokens = sum(chunk.tokens for chunk in chunks)
-        compute_s = self._compute_s(attention_flops, tokens)
+        slowest_s = max(attention_s)
+        compute_s = self._compute_s(slowest_s, sum(attention_s) / len(self.engines), tokens)
         streams = self.loader.begin_forward(chunks)
         least_s = max(compute_s + streams.ends_s, streams.submit_s)
-        attention_s = max(attention_flops) / self._hardware.attention_flops_per_s
 
         def ended() -> None:
-            self.log.add(now, self._env.now, attention_s, tokens, len(chunks))
+            self.log.add(now, self._env.now, slowest_s, tokens, len(chunks))
             self._end_forward(chunks)
 
         self._network.start(*lockstep(streams.load, streams.mean_bytes), ended, least_s)
 
-    def _compute_s(self, attention_flops: list[float], tokens: int) -> float:
-        now, engines = self._env.now, len(self.engines)
-        slowest_s = max(attention_flops) / self._hardware.attention_flops_per_s
-        mean_s = sum(attention_flops) / engines / self._hardware.attention_flops_per_s
-        linear_s = self._model.linear_flops(tokens) / (engines * self._hardware.linear_flops_per_s)
-        tokens_each = tokens / engines
-        compute_s = max(self._overhead_s + slowest_s + linear_s, self._exchange.least_s(tokens_each))
+    def _compute_s(self, slowest_s: float, mean_s: float, tokens: int) -> float:
+        now = self._env.now
+        tokens_each = tokens / len(self.engines)
+        compute_s = max(self._time.forward_s(slowest_s, tokens), self._exchange.least_s(tokens_each))
         self._set_traffic(tokens_each / compute_s)
         self._exchanged_at = now + compute_s
         if self.traffic.rate:
             self._exchanged.set(compute_s)
         self.forwards += 1
         self.attention_imbalance += slowest_s / mean_s
-        self.compute.add(now, now + compute_s, mean_s + linear_s)
+        self.compute.add(now, now + compute_s, mean_s + self._time.linear_s(tokens))
         return compute_s
 
     def _end_forward(self, chunks: list[Chunk]) -> None:

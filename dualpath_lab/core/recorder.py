@@ -64,10 +64,12 @@ class _Log:
 
     WHOLE: ClassVar[tuple[str, ...]]
     TIMES: ClassVar[tuple[str, ...]]
+    LATER: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         self._columns: dict[str, array[Any]] = {name: array("q") for name in self.WHOLE}
         self._columns |= {name: array("d") for name in self.TIMES}
+        self._columns |= {name: array("q") for name in self.LATER}
         self._row_type = np.dtype([(name, column.typecode) for name, column in self._columns.items()])
         self._rows = bytearray(_ROWS * self._row_type.itemsize)
         self._waiting = 0
@@ -124,16 +126,18 @@ class TurnLog(_Log):
     """One row for each finished turn, in the order in which they finished.
 
     Times are in s since the run began; ``prefill_read`` are the hit tokens that the prefill node read from
-    storage, and ``seen_...`` what the scheduler saw when it placed the turn (tokens of the engines, read queues of their nodes).
+    storage, and ``seen_...`` what the scheduler saw when it placed the turn (tokens of the engines, read queues of their nodes);
+    ``..._reloaded`` are tokens that later forwards of a chunked turn loaded again from a node's buffer.
     """
 
     SEEN = ("seen_pe", "seen_de", "seen_prefill_queue", "seen_decode_queue")
     WHOLE = ("agent", "row", "hit", "computed", "generate", "pe", "de", "prefill_read", *SEEN)
     TIMES = ("submitted", "placed", "read", "prefill_started", "prefill_ended", "first_token", "second_token", "finished")
+    LATER = ("prefill_reloaded", "decode_reloaded")
 
     _begun = Struct(f"{len(WHOLE)}q2d")
     _pack_begun = _begun.pack
-    _pack_into = Struct(f"{_begun.size}s{len(TIMES) - 2}d").pack_into
+    _pack_into = Struct(f"{_begun.size}s{len(TIMES) - 2}d{len(LATER)}q").pack_into
 
     def begun(self, turn: Turn, now: float) -> bytes:
         """The first part of the row of a turn that is placed ``now``."""
@@ -158,7 +162,7 @@ class TurnLog(_Log):
     def add(self, turn: Turn) -> None:
         """Append a finished turn."""
         times = turn.read, turn.prefill_started, turn.prefill_ended, turn.first_token, turn.second_token, turn.finished
-        self._pack_into(self._rows, self._next_row(), turn.logged, *times)
+        self._pack_into(self._rows, self._next_row(), turn.logged, *times, turn.prefill_reloaded, turn.decode_reloaded)
 
     def columns(self, first: int = 0) -> dict[str, NDArray[np.int64] | NDArray[np.float64]]:
         """Copies of all columns from row ``first`` on, with the latencies derived from them.

@@ -17,7 +17,7 @@ from dualpath_lab.core.dispatch import Dispatch
 from dualpath_lab.core.live_change import changed, hit_rate_of
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.prefill import PrefillGroup
-from dualpath_lab.core.prefill_speed import prefill_tokens_per_s
+from dualpath_lab.core.prefill_time import PrefillTime
 from dualpath_lab.core.recorder import TurnLog
 from dualpath_lab.core.systems import make_batching, make_loader, make_scheduler, mechanisms, sides, with_policy
 from dualpath_lab.core.turn import Turn, hit_tokens
@@ -97,13 +97,13 @@ class Simulation:
         largest_prompt_bytes = int(prompts.max()) * kv_bytes
         chosen = with_policy(mechanisms(scenario), scenario)
         hardware = load_hardware(scenario.side("prefill").hardware)
-        batching = make_batching(chosen, self.model, hardware)
-        self.cluster = Cluster(scenario, self.model, largest_prompt_bytes, batching, self._env, self.network)
+        one_gpu = PrefillTime(self.model, hardware, 1)
+        self.cluster = Cluster(scenario, self.model, make_batching(chosen, one_gpu.attention_s), self._env, self.network)
         self._check_memory(largest_prompt_bytes, int((prompts + self.workload.generate).max()) * kv_bytes)
-        self._loader = make_loader(chosen)(self._env, self.network, self.model, self.cluster.block_submit_s)
+        take_in_s = self.model.layers * load_hardware(scenario.side("decode").hardware).layer_block_s
+        self._loader = make_loader(chosen)(self._env, self.network, self.model, self.cluster.block_submit_s, take_in_s)
         waiting: dict[TurnView, Turn] = {}
-        speed = prefill_tokens_per_s(self.model, hardware, self.workload)
-        view = ClusterView(self.cluster, self._env, waiting, kv_bytes, speed)
+        view = ClusterView(self.cluster, self._env, waiting, kv_bytes, one_gpu.tokens_per_s(self.workload))
         self.dispatch = Dispatch(scenario.system, sides(chosen), self.cluster, view, waiting, self._place)
         self.scheduler = make_scheduler(chosen, scenario, view, self.dispatch)
         for node, seen in zip(self.cluster.nodes, view.prefill_nodes + view.decode_nodes, strict=True):

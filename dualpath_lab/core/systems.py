@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dualpath_lab import calibration
-from dualpath_lab.core.batching import Batching, ComputeQuota, TokenBudget
+from dualpath_lab.core.batching import AttentionTime, Batching, ComputeQuota, TokenBudget
 from dualpath_lab.core.dispatch import Dispatch, Sides
 from dualpath_lab.core.loader import Loader, NoLoader
 from dualpath_lab.core.own_policy import load_policy, make_own
@@ -14,8 +14,6 @@ from dualpath_lab.core.scheduler import Adaptive, RoundRobin, read_on_prefill_si
 from dualpath_lab.core.split_loader import SplitLoader
 from dualpath_lab.core.views import ClusterView
 from dualpath_lab.core.whole_loader import WholeLoader
-from dualpath_lab.hardware import Hardware
-from dualpath_lab.models import Model
 from dualpath_lab.scenario import SYSTEMS, Scenario, ScenarioError
 
 
@@ -108,11 +106,11 @@ def make_loader(chosen: Mechanisms) -> type[Loader]:
     return SplitLoader if chosen.split else Loader
 
 
-def make_batching(chosen: Mechanisms, model: Model, hardware: Hardware) -> Batching:
+def make_batching(chosen: Mechanisms, attention_s: AttentionTime) -> Batching:
     """What fills the forwards."""
     if chosen.compute_quota:
-        return ComputeQuota(model, hardware.attention_flops_per_s, calibration.COMPUTE_QUOTA_S)
-    return TokenBudget(model, calibration.FIFO_FORWARD_TOKENS)
+        return ComputeQuota(attention_s, calibration.COMPUTE_QUOTA_S)
+    return TokenBudget(attention_s, calibration.FIFO_FORWARD_TOKENS)
 
 
 def sides(chosen: Mechanisms) -> Sides:

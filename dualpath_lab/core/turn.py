@@ -31,6 +31,8 @@ class Turn:
         KV-cache of the prompt that a layer-wise forward holds at a time.
     prefill_read : int
         Hit tokens that the prefill node reads from storage; the decode node reads the others.
+    prefill_reloaded, decode_reloaded : int
+        Tokens that later forwards of a chunked turn loaded again from the prefill and the decode node's buffer.
     reads_left : int
         Reads that are still to come.
     written : int
@@ -56,6 +58,7 @@ class Turn:
         "agent",
         "asked",
         "de",
+        "decode_reloaded",
         "finished",
         "first_token",
         "generate",
@@ -68,6 +71,7 @@ class Turn:
         "pe",
         "prefill_ended",
         "prefill_read",
+        "prefill_reloaded",
         "prefill_started",
         "prefilled",
         "previous",
@@ -99,6 +103,7 @@ class Turn:
         self.tokens = hit + computed + generate
         self.hbm_bytes = self.tokens * kv_bytes_per_token
         self.prefill_read = hit
+        self.prefill_reloaded = self.decode_reloaded = 0
         self.reads_left = 0
         self.written = 0
         self.previous: Turn | None = None

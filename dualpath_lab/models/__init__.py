@@ -18,6 +18,8 @@ __all__ = ["PRESETS", "Model", "Window", "load_model"]
 PRESETS: tuple[str, ...] = tuple(presets.PRESETS)
 """Models known by name."""
 
+_TABLE_BYTES = 2
+"""Of an element of the embedding table and of the output head: published checkpoints leave them in BF16 where others are quantized."""
 _DISPATCH_BYTES, _COMBINE_BYTES = 1, 2
 """Of a hidden element on its way to the experts (FP8) and back (BF16)."""
 
@@ -61,13 +63,19 @@ def _model(name: str, shape: Shape, kv_dtype: str, weight_dtype: str) -> Model:
         kv_bytes_per_token=shape.layers * attention.kv_elements * kv_bytes,
         total_parameters=shape.total_parameters,
         active_parameters=shape.active_parameters,
-        weight_bytes=int((shape.total_parameters - shape.routed_parameters) * other_bytes + shape.routed_parameters * expert_bytes),
+        weight_bytes=int(
+            shape.table_parameters * max(other_bytes, _TABLE_BYTES)
+            + (shape.total_parameters - shape.table_parameters - shape.routed_parameters) * other_bytes
+            + shape.routed_parameters * expert_bytes
+        ),
+        routed_weight_bytes=int(shape.routed_parameters * expert_bytes),
         expert_parallel=shape.experts is not None,
         buffer_bytes_per_node=320_000_000_000 if shape.experts is None else 80_000_000_000,
         core_flops_per_pair=shape.full_layers * attention.pair_flops,
         indexer_flops_per_pair=shape.layers * indexer.pair_flops if indexer else 0,
         indexer_bytes_per_token=shape.layers * indexer.head_dim * kv_bytes if indexer else 0,
         top_k=indexer.top_k if indexer else None,
+        routed_experts=shape.experts.routed if shape.experts else 0,
         active_experts=shape.experts.active if shape.experts else 0,
         exchange_bytes_per_token=shape.exchanged_elements * (_DISPATCH_BYTES + _COMBINE_BYTES),
         windows=tuple(

@@ -49,8 +49,8 @@ class Model:
         KV-cache that a token leaves, indexer keys included, in its storage type.
     total_parameters, active_parameters : int
         All; and those a token passes through, without the embedding table, with the head.
-    weight_bytes : int
-        All parameters as served.
+    weight_bytes, routed_weight_bytes : int
+        All parameters as served, and those of the routed experts among them.
     expert_parallel : bool
         EP + DP for a mixture of experts, DP alone for a dense model (reference section 10).
     buffer_bytes_per_node : int
@@ -61,8 +61,8 @@ class Model:
         The indexer's part of ``kv_bytes_per_token``.
     top_k : int, optional
         Positions that sparse attention attends to; all of them when None.
-    active_experts : int
-        Routed experts that a token meets in each layer.
+    routed_experts, active_experts : int
+        Routed experts of a layer, and those of them that a token meets.
     exchange_bytes_per_token : int
         What a token sends to one other node of its expert-parallel group and gets back, all layers.
     windows : tuple of Window
@@ -77,12 +77,14 @@ class Model:
     total_parameters: int
     active_parameters: int
     weight_bytes: int
+    routed_weight_bytes: int
     expert_parallel: bool
     buffer_bytes_per_node: int
     core_flops_per_pair: int
     indexer_flops_per_pair: int = 0
     indexer_bytes_per_token: int = 0
     top_k: int | None = None
+    routed_experts: int = 0
     active_experts: int = 0
     exchange_bytes_per_token: int = 0
     windows: tuple[Window, ...] = ()
@@ -126,6 +128,20 @@ class Model:
     def flops(self, cached: int, computed: int) -> float:
         """FLOPs of a prefill of ``computed`` tokens after ``cached`` ones."""
         return self.linear_flops(computed) + self.attention_flops(cached, computed)
+
+    def weight_bytes_per_gpu(self, gpus: int) -> float:
+        """Weights that each GPU of an expert-parallel group holds: everything but the routed experts, and its part of those."""
+        return self.weight_bytes - self.routed_weight_bytes + self.routed_weight_bytes / gpus
+
+    def weight_read_bytes(self, tokens: int, gpus: int) -> float:
+        """Weights that each GPU of an expert-parallel group reads for the ``tokens`` of all: of routed experts those that tokens meet.
+
+        A token meets each expert with equal chance.
+        """
+        if not self.routed_experts:
+            return float(self.weight_bytes)
+        met = 1 - (1 - self.active_experts / self.routed_experts) ** tokens
+        return self.weight_bytes - self.routed_weight_bytes + self.routed_weight_bytes * met / gpus
 
     def exchange_bytes(self, nodes: int) -> float:
         """All-to-all bytes, dispatch and combine, that a token moves across the network in an expert-parallel group of so many nodes.

@@ -103,6 +103,11 @@ class Shape:
         """All parameters."""
         return self._common_parameters + self.routed_parameters + (0 if self.tied else self.vocab * self.hidden)
 
+    @property
+    def table_parameters(self) -> int:
+        """Parameters of the embedding table and the output head, which are one where tied."""
+        return self.vocab * self.hidden * (1 if self.tied else 2)
+
     @cached_property
     def _common_parameters(self) -> int:
         """Of attention, dense and shared feed-forward networks, routers and head."""
