@@ -37,6 +37,8 @@ class Mechanisms:
         The adaptive scheduler, else round robin; a policy of the user's own stands in the place of both.
     compute_quota : bool
         Fill a forward up to the compute quota, else up to a number of tokens.
+    forward_tokens : int
+        That number.
     """
 
     transfers: bool = True
@@ -45,6 +47,7 @@ class Mechanisms:
     split: bool = False
     adaptive: bool = True
     compute_quota: bool = True
+    forward_tokens: int = calibration.FIFO_FORWARD_TOKENS
 
 
 _SYSTEMS = {
@@ -112,7 +115,7 @@ def make_batching(chosen: Mechanisms, model: Model, hardware: Hardware) -> Batch
     """What fills the forwards."""
     if chosen.compute_quota:
         return ComputeQuota(model, hardware.attention_flops_per_s, calibration.COMPUTE_QUOTA_S)
-    return TokenBudget(model, calibration.FIFO_FORWARD_TOKENS)
+    return TokenBudget(model, chosen.forward_tokens)
 
 
 def sides(chosen: Mechanisms) -> Sides:

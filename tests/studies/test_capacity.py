@@ -56,7 +56,7 @@ def test_a_run_is_steady_when_ttft_is_what_it_was_one_look_back_before(
 
     Mutant: it compares with the step before, in one direction only, or needs no window.
     """
-    monkeypatch.setattr(module, "_window", lambda simulation, *_: (0.1 * growth ** (simulation.now / 2), 0.01))
+    monkeypatch.setattr(module, "_window", lambda simulation, *_: module.Latencies(0.1 * growth ** (simulation.now / 2), 0.01, 0.01))
     run = serve_online(scenario("oracle"), CALM)
     assert run.steady is steady
     assert run.slo_met
@@ -86,7 +86,7 @@ def test_capacity_lies_between_a_rate_that_met_and_one_that_did_not() -> None:
 
 
 def test_more_storage_paths_bear_more() -> None:
-    """Row R9's shape where storage decides. Mutant: every search ends at the same rate."""
+    """Row D3's shape where storage decides. Mutant: every search ends at the same rate."""
     basic, dualpath = (capacity(scenario(system, {"cluster.storage_gbps": 5}), 0.02, FLOOD, 0.2)[0] for system in ("basic", "dualpath"))
     assert 1.3 * basic < dualpath < 3 * basic
 
@@ -103,7 +103,7 @@ def test_bisection_finds_the_threshold(low: float, wider: float, place: float, r
     high, threshold = low * wider, low * wider**place
 
     def bears(_: Scenario, rate: float, *__: Any) -> OnlineRun:
-        return OnlineRun(rate, 0.0, 0.0, rate <= threshold, True, 0.0, 0)
+        return OnlineRun(rate, 0.0, 0.0, 0.0, rate <= threshold, True, 0.0, 0)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "serve_online", bears)
@@ -137,7 +137,7 @@ def test_a_resolution_that_no_search_can_reach_is_refused_in_a_sentence(monkeypa
 
     def bears(_: Scenario, rate: float, *__: Any) -> OnlineRun:
         assert next(patience, None) is not None, "the search goes on and on"
-        return OnlineRun(rate, 0.0, 0.0, rate < 1, True, 0.0, 0)
+        return OnlineRun(rate, 0.0, 0.0, 0.0, rate < 1, True, 0.0, 0)
 
     monkeypatch.setattr(module, "serve_online", bears)
     with pytest.raises(ScenarioError, match="resolution"):
