@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,7 +152,7 @@ def _window(simulation: Simulation, ttft_allowed_s: float) -> Latencies:
     return Latencies(_mean(np.concatenate([columns["ttft"], overdue])), _mean(columns["ttst"]), _mean(columns["tpot"]))
 
 
-def _mean(values: NDArray[np.float64]) -> float:
+def _mean(values: NDArray[Any]) -> float:
     """Of those that are numbers; 0 where there are none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else 0.0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.scenario import Scenario, ScenarioError
 from dualpath_lab.studies import capacity as module
 from dualpath_lab.studies.capacity import OnlineRun, capacity, serve_online
@@ -61,6 +63,17 @@ def test_a_run_is_steady_when_ttft_is_what_it_was_one_look_back_before(
     assert run.steady is steady
     assert run.slo_met
     assert run.simulated_s == 40 if steady else run.simulated_s > 60
+
+
+def test_latencies_are_means_over_the_turns_of_the_last_window() -> None:
+    """As the log has them, those without a second token aside. Mutant: the whole run's; NaN where a turn has one token; two swapped."""
+    run = serve_online(scenario(), CALM)
+    simulation = Simulation(scenario(changes={"workload.arrival_rate": CALM, "workload.agents": 18, "horizon_s": 90.0}))
+    simulation.advance(run.simulated_s)
+    columns = simulation.log.columns()
+    late = columns["finished"] >= run.simulated_s - module.WINDOW_S
+    means = [float(np.nanmean(columns[name][late])) for name in ("ttft", "ttst", "tpot")]
+    assert [run.ttft_s, run.ttst_s, run.tpot_s] == pytest.approx(means)
 
 
 def test_serving_is_deterministic() -> None:
