@@ -1,6 +1,6 @@
 """What the figures of the published results are drawn with: ours solid, the published value a hollow diamond.
 
-A value that was read off a figure has a whisker as long as its reading error, and one whose meaning was inferred has a dot.
+A value that was read off a figure has a whisker as long as its reading error, and one of which it was inferred what it is of is a square.
 """
 
 from __future__ import annotations
@@ -101,13 +101,13 @@ class Theirs(NamedTuple):
 NAMES: Mapping[PublishedAs, str] = {
     "printed": "published",
     "read": f"published (read,\n±{READ_ERROR:.0%})",
-    "inferred": "published (what\nof: inferred)",
+    "inferred": "published (of what\nis inferred)",
 }
 """In legends."""
 
 
 def published(values: Iterable[Theirs], name: str = "", along_x: bool = False) -> Marks:
-    """Hollow diamonds, with a light rim that shows on any colour; a range is two with a line between them.
+    """Hollow marks, with a light rim that shows on any colour; a range is two with a line between them.
 
     Parameters
     ----------
@@ -127,15 +127,15 @@ def published(values: Iterable[Theirs], name: str = "", along_x: bool = False) -
             strokes = [(x, low, x, high) for (x, low), (_, high) in zip(ends[::2], ends[1::2], strict=True)]
             marks.append(hv.Segments(strokes).opts(color=INK, line_width=1.5, line_dash="dotted"))
         label = f"{NAMES[kind]}, range" if is_range else NAMES[kind]
-        marks += _diamonds(ends, f"{label}:\n{name}" if name else label, kind)
+        marks += _hollow(ends, f"{label}:\n{name}" if name else label, kind)
         if kind == "read":
             errors = [(x, y, READ_ERROR * (x if along_x else y)) for x, y in ends]
             marks.append(hv.ErrorBars(errors, horizontal=along_x).opts(color=INK, line_width=1.5))
     return marks
 
 
-def _diamonds(places: list[tuple[float, float]], label: str, kind: PublishedAs) -> Marks:
-    look = {"marker": "diamond_dot" if kind == "inferred" else "diamond", "size": 16, "fill_color": None}
+def _hollow(places: list[tuple[float, float]], label: str, kind: PublishedAs) -> Marks:
+    look = {"marker": "square" if kind == "inferred" else "diamond", "size": 16 if kind == "printed" else 12, "fill_color": None}
     rim = hv.Scatter(places).opts(line_color="white", line_width=4.5, line_alpha=0.9, **look)
     return [rim, hv.Scatter(places, label=label).opts(line_color=INK, line_width=2, **look)]
 

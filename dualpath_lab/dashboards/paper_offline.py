@@ -103,8 +103,8 @@ def small_model(results: Results) -> hv.Overlay:
     """DS 27B: how much there was to gain, and how much is left."""
     gained = known({n: speedup(results, small(1, 1, "basic", n), small(1, 1, "dualpath", n)) for n in SMALL_AGENTS})
     left = known({n: speedup(results, small(1, 1, "dualpath", n), small(1, 1, "oracle", n)) for n in SMALL_AGENTS})
-    lines = {"basic over dualpath": (gained, LOOKS["dualpath"]), "dualpath over oracle": (left, LOOKS["oracle"])}
-    span = published(theirs(results, [(agents, "E2.oracle") for agents in left]), "dualpath over oracle")
+    lines = {"dualpath over basic": (gained, LOOKS["dualpath"]), "oracle over dualpath": (left, LOOKS["oracle"])}
+    span = published(theirs(results, [(agents, "E2.oracle") for agents in left]), "oracle over dualpath")
     return speedups(results, lines, "E2.best", SMALL_AGENTS, span)
 
 

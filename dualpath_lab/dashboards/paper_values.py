@@ -59,5 +59,5 @@ def speedups(
     if ours and entry:
         _, where = max((spread.mean, n) for points, _ in lines.values() for n, spread in points.items())
         marks += level(*edges, entry["published"], "published best")
-        marks += published(theirs(results, [(where, best)]), "best")
+        marks += published(theirs(results, [(where, best)]))
     return figure(ours, [*marks, *more], "agents", "speed-up (JCT over JCT)", counts(agents), logx=True, xlim=edges, ylim=SPEED_UP)

@@ -24,7 +24,8 @@ RESULTS = "results.json"
 _MOST_BYTES = 64_000_000
 
 HOLLOW = (
-    f"Hollow diamonds are published values, with a whisker of ±{READ_ERROR:.0%} where they were read off a figure and a dot where inferred"
+    f"Hollow diamonds are published values, with a whisker of ±{READ_ERROR:.0%} where they were read off a figure; hollow squares are "
+    "those of which it was inferred what they are of"
 )
 
 
@@ -174,7 +175,7 @@ def as_document(results: Results, pictures: Sequence[Picture]) -> str:
             f"with half and with twice as many, with seed {results.seeds[0]}."
         )
     if pictures:
-        parts.append(f"{HOLLOW}, solid marks ours.")
+        parts.append(f"{HOLLOW}; solid marks are ours.")
     for picture in pictures:
         parts += [f"## {picture.title}", f"![{picture.title}]({picture.file})", picture.caption]
     return "\n\n".join(parts) + "\n"
