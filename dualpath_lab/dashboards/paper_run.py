@@ -146,7 +146,7 @@ class RowRun:
 
 
 def _jobs(rows: list[Row]) -> list[Job]:
-    return list(dict.fromkeys(job for row in rows for job in row.jobs))
+    return list(dict.fromkeys(job for row in rows for job in row.needs))
 
 
 def _roughly(seconds: float) -> str:

@@ -66,7 +66,7 @@ def made_up(rows: list[str], seeds: list[int]) -> Results:
     jobs = [
         JobResult(kind=job.kind, changes=dict(job.changes), seed=seed, outcome=outcome(job, seed))
         for seed in seeds
-        for job in dict.fromkeys(job for row in chosen for job in row.jobs)
+        for job in dict.fromkeys(job for row in chosen for job in row.needs)
     ]
     results = Results(version="1", command="dualpath-lab reproduce", seeds=seeds, rows=[], jobs=jobs)
     rows_made = [compared(row, results.outcomes) for row in chosen]

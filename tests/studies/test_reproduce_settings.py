@@ -70,14 +70,15 @@ def test_a_preset_is_a_setting_too(runs: Any) -> None:
 def test_sensitivity_is_of_systems_without_quota_and_the_first_seed(runs: Any) -> None:
     """Closed form: JCT that follows the tokens. Mutants: dualpath is varied too; other seeds; the default in both places."""
     runs.answer = lambda job: {"jct_s": 1000.0 + spec(job).get(FORWARD_TOKENS, FIFO_FORWARD_TOKENS)}
-    results = reproduction(["B1", "B2.layerwise", "B4.roundrobin", "B5.best"], seeds=[3, 4], sensitivity=True)
+    results = reproduction(["B1", "B2.layerwise", "B4.roundrobin", "B5.best", "E4"], seeds=[3, 4], sensitivity=True)
     by_row = {row["row"]: row.get("sensitivity") for row in results.rows}
     assert by_row["B1.basic"] == by_row["B2.layerwise"] == {HALF: 2024.0, TWICE: 5096.0}
-    assert by_row["B1.dualpath"] is None
+    assert by_row["B1.dualpath"] is by_row["E4"] is None
     assert by_row["B4.roundrobin"] == {HALF: 0.0, TWICE: 0.0}
     assert by_row["B5.best"] == pytest.approx({HALF: 2024 / 3048, TWICE: 5096 / 3048})
     varied = [done for done in results.jobs if FORWARD_TOKENS in done.changes]
     assert {done.seed for done in varied} == {3}
+    assert {done.kind for done in varied} == {"run"}
     assert {done.changes["system"] for done in varied} == {"basic", "layerwise", "roundrobin"}
     assert results.rows[0]["simulated"] == 3048
     assert all(len(row["seeds"]) == 2 for row in results.rows)

@@ -111,8 +111,9 @@ def reproduction(
     on_top = dict(settings or {})
     if sensitivity and FORWARD_TOKENS in on_top:
         raise ScenarioError(f"--sensitivity is not allowed with {FORWARD_TOKENS} set: it is what it varies.")
-    jobs = list(dict.fromkeys(job for row in chosen for job in row.jobs))
-    without_quota = {job for job in jobs if sensitivity and has_budget(job.with_values(on_top))}
+    jobs = list(dict.fromkeys(job for row in chosen for job in row.needs))
+    behind_rows = {job for row in chosen for job in row.jobs} if sensitivity else set()
+    without_quota = {job for job in jobs if job in behind_rows and has_budget(job.with_values(on_top))}
     varied = [(_with_budget(job, tokens), seeds[0]) for tokens in BUDGETS for job in jobs if job in without_quota]
     tasks = [*((job, seed) for seed in seeds for job in jobs), *varied]
     outcomes = _run({(job, seed): (job.with_values(on_top), seed) for job, seed in tasks}, processes, cache, progress)

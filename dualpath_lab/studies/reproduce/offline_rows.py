@@ -176,7 +176,8 @@ def balance_row() -> Row:
         1.06,
         "predict",
         "printed",
-        tuple(FIRST_TURNS.values()),
+        (ours,),
         lambda done: float(done[ours]["attention_max_over_mean"]),
         lambda done: {system: float(done[job]["attention_max_over_mean"]) for system, job in others.items()},
+        tuple(others.values()),
     )

@@ -36,11 +36,13 @@ class Row:
     kind : {"printed", "read", "inferred"}
         Whether it is printed; was read off a figure; or is printed without saying of what, which was inferred.
     jobs : tuple of Job
-        The runs it needs.
+        The runs that our number is made from.
     simulate : callable
         From their outcomes to our number, or to whether the statement holds.
     detail : callable, optional
         From their outcomes to the numbers behind ours, by name.
+    beside : tuple of Job, optional
+        Runs that only ``detail`` and the figures look at.
     """
 
     row: str
@@ -51,6 +53,12 @@ class Row:
     jobs: tuple[Job, ...]
     simulate: Callable[[Outcomes], float | bool]
     detail: Callable[[Outcomes], dict[str, float]] | None = None
+    beside: tuple[Job, ...] = ()
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """All runs."""
+        return self.jobs + self.beside
 
     @property
     def number(self) -> str:
