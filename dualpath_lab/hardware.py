@@ -1,7 +1,7 @@
 """GPUs as the simulation sees them: rates and memory, from published figures or from a file that ``dualpath-lab calibrate`` wrote.
 
-The rates of the H800 are those that the paper's results were fitted with (:mod:`calibration`). Another GPU's are scaled by a roofline of the
-published figures: prefill by dense matrix FLOPS, decode by memory bandwidth. What a layer or a Layer Block costs besides is launches,
+The rates of the H800 are those that the paper's results were fitted with (:mod:`calibration`). Another GPU's are scaled by a roofline of
+the published figures: prefill by dense matrix FLOPS, decode by memory bandwidth. What a layer or a Layer Block costs besides is launches,
 latency and work of the host, and stays the same.
 """
 

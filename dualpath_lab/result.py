@@ -171,7 +171,7 @@ def result_of(simulation: Simulation, wall_s: float) -> Result:
 
 
 def moved_bytes(columns: Columns, turn: int, kv_bytes_per_token: int) -> list[int]:
-    """KV-cache of one turn as :func:`steps` takes it: hits read on either side, misses, full blocks written, loaded again on either side."""
+    """KV-cache of one turn as :func:`steps` takes it: hits read on either side, misses, full blocks, hits loaded again."""
     near, hit, computed, generate, *reloaded = (int(columns[name][turn]) for name in _MOVED)
     full = (hit + computed + generate) // BLOCK_TOKENS * BLOCK_TOKENS
     return [tokens * kv_bytes_per_token for tokens in (near, hit - near, computed, full - hit, *reloaded)]

@@ -139,12 +139,16 @@ class Traffic(Part):
 
 
 class Mechanisms(Part):
-    """Switches for the ablation: turns one mechanism of the system on or off; None leaves it as the system has it."""
+    """Switches for the ablation: turns one mechanism of the system on or off; None leaves it as the system has it.
+
+    ``forward_tokens`` is what a prefill engine without compute quota puts into one forward.
+    """
 
     layerwise: bool | None = None
     dual_path: bool | None = None
     adaptive: bool | None = None
     compute_quota: bool | None = None
+    forward_tokens: int | None = Field(None, ge=1, le=1_000_000)
 
 
 class Slo(Part):

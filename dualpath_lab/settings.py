@@ -69,14 +69,7 @@ class Settings(Part):
         """
         values = read_yaml(Path(path)) if path is not None else {}
         for assignment in assignments:
-            key, separator, text = assignment.partition("=")
-            if not separator or not key:
-                raise ScenarioError(f"--set takes KEY=VALUE, got {shown(assignment)}.")
-            try:
-                value = parse_yaml(text)
-            except NotYamlError:
-                value = text
-            cls._assign(values, key.strip(), value)
+            cls._assign(values, *parse_assignment(assignment))
         return cls(**values)
 
     @classmethod
@@ -187,6 +180,24 @@ def unit_of(key: str) -> str:
     if key.endswith(_SHARES):
         return "of 1"
     return next((unit for ending, unit in UNITS.items() if key.endswith(ending)), "")
+
+
+def parse_assignment(assignment: str) -> tuple[str, Any]:
+    """The key and the value of ``KEY=VALUE``.
+
+    Raises
+    ------
+    ScenarioError
+        If it is none.
+    """
+    key, separator, text = assignment.partition("=")
+    if not separator or not key:
+        raise ScenarioError(f"--set takes KEY=VALUE, got {shown(assignment)}.")
+    try:
+        value = parse_yaml(text)
+    except NotYamlError:
+        value = text
+    return key.strip(), value
 
 
 def _at(values: Mapping[str, Any], key: str) -> Any:

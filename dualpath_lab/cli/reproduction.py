@@ -15,10 +15,26 @@ from dualpath_lab.studies import reproduce
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to run, with which seeds, and where the report goes."""
-    parser.add_argument("rows", nargs="*", metavar="ROW", help="such as R1 R7; all but the slowest when left out")
+    parser.add_argument(
+        "rows", nargs="*", metavar="ROW", help="such as B4, or B4.dualpath for a part of it; all but the slow C2 and C3 when left out"
+    )
+    parser.add_argument("--slow", action="store_true", help="all rows, C2 and C3 among them")
     one_or_more = parser.add_mutually_exclusive_group()
     one_or_more.add_argument("--seed", type=one_seed, dest="seeds", metavar="N", help="seed of the runs (default 0)")
     one_or_more.add_argument("--seeds", type=seeds, metavar="A,B,C", help="run everything with each of these seeds; the table holds means")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="settings",
+        help="change a scenario key in every run, such as cluster.hardware=h800",
+    )
+    parser.add_argument(
+        "--sensitivity",
+        action="store_true",
+        help="rows of systems without compute quota also with half and with twice the tokens in a forward (first seed)",
+    )
     parser.add_argument("--processes", type=processes, help="runs at a time (default: as many as there are processors)")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write results.md, results.json and the figures; what ran before is kept in jobs.jsonl"
@@ -44,15 +60,22 @@ def command(options: argparse.Namespace) -> None:
         print_json(results.rows)
     else:
         print(reproduce.as_markdown(results.rows))
+        if results.settings:
+            print(f"\nWith {reproduce.in_words(results.settings)} in every run.")
 
 
 def _reproduced(options: argparse.Namespace) -> reproduce.Results:
     if options.fresh and not options.out:
         raise ScenarioError("--fresh is about the jobs that --out DIR keeps; give --out too.")
+    if options.slow and options.rows:
+        raise ScenarioError("--slow adds the slow rows to all the others; where rows are named, name C2 and C3 too.")
     return reproduce.reproduction(
         options.rows,
         options.seeds or [0],
         options.processes,
+        options.slow,
+        reproduce.read_settings(options.settings),
+        options.sensitivity,
         reproduce.JobCache(_folder(options.out) / "jobs.jsonl", options.fresh) if options.out else None,
         _jobs_progress(),
         shlex.join(["dualpath-lab", *options.words]),
@@ -60,8 +83,12 @@ def _reproduced(options: argparse.Namespace) -> reproduce.Results:
 
 
 def _stored(options: argparse.Namespace) -> reproduce.Results:
-    if options.rows or options.seeds is not None or options.processes is not None or options.fresh:
-        raise ScenarioError("--from shows what is stored and runs nothing; rows, seeds, --processes and --fresh don't go with it.")
+    about_runs = (options.rows, options.slow, options.settings, options.sensitivity, options.processes, options.fresh)
+    if any(about_runs) or options.seeds is not None:
+        raise ScenarioError(
+            "--from shows what is stored and runs nothing; rows, seeds, --slow, --set, --sensitivity, --processes and --fresh don't go "
+            "with it."
+        )
     return reproduce.read_results(options.stored)
 
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from dualpath_lab.core.turn import Turn
 
-
 AttentionTime = Callable[[int, int], float]
 """Seconds of attention on one engine for so many cached and so many new tokens of a request; see :meth:`PrefillTime.attention_s`."""
 

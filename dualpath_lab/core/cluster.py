@@ -88,9 +88,7 @@ class Cluster:
         If the model's weights leave no HBM to KV-cache.
     """
 
-    def __init__(
-        self, scenario: Scenario, model: Model, batching: Batching, env: Environment, network: Network
-    ) -> None:
+    def __init__(self, scenario: Scenario, model: Model, batching: Batching, env: Environment, network: Network) -> None:
         self._network = network
         self.block_submit_s = calibration.COPY_SUBMIT_S[scenario.cluster.copy_method] * model.layers
 

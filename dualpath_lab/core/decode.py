@@ -29,9 +29,9 @@ _TRAFFIC_STEP = 0.1
 class DecodeGroup(EngineGroup):
     """Decodes everything it has, in steps common to all its engines.
 
-    A step lasts: overhead of the expert-parallel layers + the weights that its tokens meet and the fullest engine's KV-cache read from HBM +
-    the linear layers of the mean batch. At its end every sequence has one token more. Steps in which nobody joins, fills a block or ends
-    are alike, so they pass as one.
+    A step lasts: overhead of the expert-parallel layers + the weights that its tokens meet and the fullest engine's KV-cache, read from
+    HBM + the linear layers of the mean batch. At its end every sequence has one token more. Steps in which nobody joins, fills a block or
+    ends are alike, so they pass as one.
 
     A step is prepared while the one before it runs (asynchronous scheduling, as in SGLang and vLLM): who arrives during a step joins the
     step after the next. An idle group starts at once.

@@ -28,6 +28,8 @@ class PrefillGroup(EngineGroup):
 
     Attributes
     ----------
+    time : PrefillTime
+        What its forwards cost.
     running : bool
         Whether a forward is under way.
     forwards, attention_imbalance : int, float
@@ -42,7 +44,6 @@ class PrefillGroup(EngineGroup):
         "_batching",
         "_exchanged",
         "_exchanged_at",
-        "_time",
         "_wake",
         "_woken",
         "attention_imbalance",
@@ -53,6 +54,7 @@ class PrefillGroup(EngineGroup):
         "loader",
         "log",
         "running",
+        "time",
     )
 
     def __init__(
@@ -70,7 +72,7 @@ class PrefillGroup(EngineGroup):
             engine.group = self
         self.forward_ended: Callable[[PrefillGroup], None]
         self.loader: Loader
-        self._time = time
+        self.time = time
         self._batching = batching
         self._wake = Alarm(env, self._start_forward)
         self._woken = False
@@ -131,14 +133,14 @@ class PrefillGroup(EngineGroup):
     def _compute_s(self, slowest_s: float, mean_s: float, tokens: int) -> float:
         now = self._env.now
         tokens_each = tokens / len(self.engines)
-        compute_s = max(self._time.forward_s(slowest_s, tokens), self._exchange.least_s(tokens_each))
+        compute_s = max(self.time.forward_s(slowest_s, tokens), self._exchange.least_s(tokens_each))
         self._set_traffic(tokens_each / compute_s)
         self._exchanged_at = now + compute_s
         if self.traffic.rate:
             self._exchanged.set(compute_s)
         self.forwards += 1
         self.attention_imbalance += slowest_s / mean_s
-        self.compute.add(now, now + compute_s, mean_s + self._time.linear_s(tokens))
+        self.compute.add(now, now + compute_s, mean_s + self.time.linear_s(tokens))
         return compute_s
 
     def _end_forward(self, chunks: list[Chunk]) -> None:

@@ -35,6 +35,8 @@ class Mechanisms:
         The adaptive scheduler, else round robin; a policy of the user's own stands in the place of both.
     compute_quota : bool
         Fill a forward up to the compute quota, else up to a number of tokens.
+    forward_tokens : int
+        That number.
     """
 
     transfers: bool = True
@@ -43,6 +45,7 @@ class Mechanisms:
     split: bool = False
     adaptive: bool = True
     compute_quota: bool = True
+    forward_tokens: int = calibration.FIFO_FORWARD_TOKENS
 
 
 _SYSTEMS = {
@@ -110,7 +113,7 @@ def make_batching(chosen: Mechanisms, attention_s: AttentionTime) -> Batching:
     """What fills the forwards."""
     if chosen.compute_quota:
         return ComputeQuota(attention_s, calibration.COMPUTE_QUOTA_S)
-    return TokenBudget(attention_s, calibration.FIFO_FORWARD_TOKENS)
+    return TokenBudget(attention_s, chosen.forward_tokens)
 
 
 def sides(chosen: Mechanisms) -> Sides:

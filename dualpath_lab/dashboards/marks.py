@@ -1,4 +1,7 @@
-"""What the figures of the published results are drawn with: ours solid, the published value a hollow diamond."""
+"""What the figures of the published results are drawn with: ours solid, the published value a hollow diamond.
+
+A value that was read off a figure has a whisker as long as its reading error, and one of which it was inferred what it is of is a square.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from bokeh.models import NumeralTickFormatter
 
 from dualpath_lab.picture.style import DECODE, KV, MODEL, PREFILL, STRUCTURE
 from dualpath_lab.studies.reproduce.results import Spread
+from dualpath_lab.studies.reproduce.row import READ_ERROR, PublishedAs
 
 hv.extension("bokeh", logo=False)
 
@@ -86,20 +90,54 @@ def dots(points: Points, colours: Sequence[str]) -> Marks:
     return marks
 
 
-def published(values: Iterable[tuple[float, float]], label: str = "published") -> Marks:
-    """Hollow diamonds, with a light rim that shows on any colour."""
-    xy = list(values)
-    if not xy:
-        return []
-    look = {"marker": "diamond", "size": 16, "fill_color": None}
-    rim = hv.Scatter(xy).opts(line_color="white", line_width=4.5, line_alpha=0.9, **look)
-    return [rim, hv.Scatter(xy, label=label).opts(line_color=INK, line_width=2, **look)]
+class Theirs(NamedTuple):
+    """A published value or range on the axes, and how it was published."""
+
+    x: float
+    value: float | Sequence[float]
+    kind: PublishedAs
 
 
-def published_range(x: float, low: float, high: float, label: str = "published range") -> Marks:
-    """Two hollow diamonds with a line between them."""
-    stroke = hv.Segments([(x, low, x, high)]).opts(color=INK, line_width=1.5, line_dash="dotted")
-    return [stroke, *published([(x, low), (x, high)], label)]
+NAMES: Mapping[PublishedAs, str] = {
+    "printed": "published",
+    "read": f"published (read,\n±{READ_ERROR:.0%})",
+    "inferred": "published (of what\nis inferred)",
+}
+"""In legends."""
+
+
+def published(values: Iterable[Theirs], name: str = "", along_x: bool = False) -> Marks:
+    """Hollow marks, with a light rim that shows on any colour; a range is two with a line between them.
+
+    Parameters
+    ----------
+    values : iterable of Theirs
+    name : str, optional
+        What is published, where the legend has to say it.
+    along_x : bool, optional
+        Whether ``x`` is what was read off a figure, in place of the value.
+    """
+    marks: Marks = []
+    by_look: dict[tuple[PublishedAs, bool], list[Theirs]] = {}
+    for each in values:
+        by_look.setdefault((each.kind, isinstance(each.value, Sequence)), []).append(each)
+    for (kind, is_range), alike in by_look.items():
+        ends = [(each.x, end) for each in alike for end in (each.value if isinstance(each.value, Sequence) else [each.value])]
+        if is_range:
+            strokes = [(x, low, x, high) for (x, low), (_, high) in zip(ends[::2], ends[1::2], strict=True)]
+            marks.append(hv.Segments(strokes).opts(color=INK, line_width=1.5, line_dash="dotted"))
+        label = f"{NAMES[kind]}, range" if is_range else NAMES[kind]
+        marks += _hollow(ends, f"{label}:\n{name}" if name else label, kind)
+        if kind == "read":
+            errors = [(x, y, READ_ERROR * (x if along_x else y)) for x, y in ends]
+            marks.append(hv.ErrorBars(errors, horizontal=along_x).opts(color=INK, line_width=1.5))
+    return marks
+
+
+def _hollow(places: list[tuple[float, float]], label: str, kind: PublishedAs) -> Marks:
+    look = {"marker": "square" if kind == "inferred" else "diamond", "size": 16 if kind == "printed" else 12, "fill_color": None}
+    rim = hv.Scatter(places).opts(line_color="white", line_width=4.5, line_alpha=0.9, **look)
+    return [rim, hv.Scatter(places, label=label).opts(line_color=INK, line_width=2, **look)]
 
 
 def level(first: float, last: float, y: float, label: str) -> Marks:

@@ -26,8 +26,9 @@ from dualpath_lab.dashboards.shell import PAIR
 from dualpath_lab.dashboards.style import CSS, LEGEND
 from dualpath_lab.dashboards.visit import Visit, visited, while_open
 from dualpath_lab.scenario import ScenarioError
-from dualpath_lab.studies.reproduce import Results, stored_results
-from dualpath_lab.studies.reproduce.report import cells
+from dualpath_lab.studies.reproduce import Results, RowResult, in_words, stored_results
+from dualpath_lab.studies.reproduce.report import READING, cells
+from dualpath_lab.studies.reproduce.results import HOLLOW
 
 POLL_MS = 250
 ALL = "all"
@@ -73,12 +74,11 @@ class PaperLab(Visit):
             )
             self.uncover()
 
-    def _take(self, rows: list[dict[str, Any]]) -> None:
-        """Rows that were run here stand in the place of the stored ones."""
-        fresh = iter(rows)
-        shown = [next(fresh) | {"here": True} if row["row"] == rows[0]["row"] else row for row in self.results.rows]
-        known = any(row["row"] == rows[0]["row"] for row in self.results.rows)
-        self.results = self.results.model_copy(update={"rows": shown if known else [*shown, *(row | {"here": True} for row in rows)]})
+    def _take(self, rows: list[RowResult]) -> None:
+        """Rows that were run here stand in the place of the stored ones, new ones at the end."""
+        fresh = {row["row"]: row | {"here": True} for row in rows}
+        shown = {row["row"]: row for row in self.results.rows} | fresh
+        self.results = self.results.model_copy(update={"rows": list(shown.values())})
         self._table.object = table_html(self.results)
 
     def _plots(self) -> list[Plotted]:
@@ -89,9 +89,10 @@ class PaperLab(Visit):
 
     def _sidebar(self) -> list[Any]:
         results = self.results
+        settings = f" and {in_words(results.settings)}" if results.settings else ""
         about = (
             f'<span class="quiet">{results.turns:,} turns, simulated with seed{"s" if len(results.seeds) > 1 else ""} '
-            f"{', '.join(map(str, results.seeds))} by version {escape(results.version)}. To make them again:<br>"
+            f"{', '.join(map(str, results.seeds))}{escape(settings)} by version {escape(results.version)}. To make them again:<br>"
             f"<code>{escape(results.command)}</code></span>"
         )
         return [
@@ -141,14 +142,15 @@ def table_html(results: Results) -> str:
     marks = [' class="here"' if row.get("here") else "" for row in results.rows]
     rows = "".join(f"<tr{mark}>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for mark, row in zip(marks, body, strict=True))
     here = f" Rows with a bar at their left were run here, with seed {SEED}." if any(marks) else ""
-    caption = f"{here} Rows marked calibrate had a constant fitted on them; the others are predictions. Times in s.".strip()
+    reading = escape(READING.replace("*", ""))
+    caption = f"{here} Rows marked calibrate had a constant fitted on them; the others are predictions. {reading} Times in s.".strip()
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="Table of all rows"><table><caption>{caption}</caption><thead><tr>'
         f"{''.join(f'<th scope=col>{escape(cell)}</th>' for cell in head)}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
-_INTRODUCTION = "Hollow diamonds are published values, solid marks ours; whiskers go from the lowest to the highest seed."
+_INTRODUCTION = f"{HOLLOW}; solid marks are ours, whose whiskers go from the lowest to the highest seed."
 _HEIGHT = 400
 _NEUTRAL = "#8C979E"
 """For marks that are black on white paper: it shows on a light and on a dark page."""

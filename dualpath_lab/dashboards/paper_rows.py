@@ -33,6 +33,7 @@ def row_table(results: Results) -> pd.DataFrame:
                 "holds": None if number else bool(ours),
                 "relative_error": row["relative_error"] if number else nan,
                 "use": row["use"],
+                "kind": row["kind"],
             }
         )
     return pd.DataFrame(lines)

@@ -17,9 +17,9 @@ from dualpath_lab.dashboards.linked import LinkedState
 from dualpath_lab.dashboards.locking import in_turn
 from dualpath_lab.dashboards.style import CSS
 from dualpath_lab.picture.style import duration
-from dualpath_lab.studies.reproduce import Job, Results
+from dualpath_lab.studies.reproduce import Job, Results, Row, RowResult
 from dualpath_lab.studies.reproduce.report import compared
-from dualpath_lab.studies.reproduce.rows import Row, all_rows, choose
+from dualpath_lab.studies.reproduce.rows import all_rows, choose
 from dualpath_lab.studies.sweep.rows import DONE
 
 SEED = 0
@@ -29,14 +29,14 @@ TURNS_PER_S = 5000
 
 def row_names() -> list[str]:
     """Numbers of the rows, in the order of the table."""
-    return list(dict.fromkeys(row.row for row in all_rows()))
+    return list(dict.fromkeys(row.number for row in all_rows()))
 
 
 class RowState(LinkedState):
     """Which row to run."""
 
     row: Any = param.Selector(
-        default="R12",
+        default="E4",
         objects=row_names(),
         label="Row",
         doc="A row of the published table to run on this server with one seed; the table then shows what came out.",
@@ -50,14 +50,14 @@ class RowRun:
     ----------
     state : RowState
     results : Results
-        The stored ones, which know how many turns a row takes.
+        The stored ones, which know how many turns a row takes, and what is set in every run.
     jobs : Jobs
         Where it runs.
     done : callable
         Told of the rows with this number, as the table has them, once they have been run.
     """
 
-    def __init__(self, state: RowState, results: Results, jobs: Jobs, done: Callable[[list[dict[str, Any]]], None]) -> None:
+    def __init__(self, state: RowState, results: Results, jobs: Jobs, done: Callable[[list[RowResult]], None]) -> None:
         self._state, self._results, self._jobs, self._done = state, results, jobs, done
         self.batch: Batch | None = None
         self._rows: list[Row] = []
@@ -79,7 +79,7 @@ class RowRun:
     def start(self) -> None:
         """Queue what the chosen row needs."""
         self._rows, self._outcomes, self._cost_s = choose([self._state.row]), {}, 0.0
-        self.batch = self._jobs.submit_tasks(ReproduceTask(job, SEED) for job in _jobs(self._rows))
+        self.batch = self._jobs.submit_tasks(self._task(job) for job in _jobs(self._rows))
         self.poll()
 
     def cancel(self) -> None:
@@ -113,9 +113,12 @@ class RowRun:
             self._show_progress(self.batch)
 
     def _finish(self) -> None:
-        outcomes = {job: self._outcomes[ReproduceTask(job, SEED).key] for job in _jobs(self._rows)}
+        outcomes = {job: self._outcomes[self._task(job).key] for job in _jobs(self._rows)}
         self._done([compared(row, {SEED: outcomes}) for row in self._rows])
-        self._introduce(f"{self._rows[0].row}: run here with seed {SEED}, {duration(self._cost_s)} of computing. The table shows it.")
+        self._introduce(f"{self._rows[0].number}: run here with seed {SEED}, {duration(self._cost_s)} of computing. The table shows it.")
+
+    def _task(self, job: Job) -> ReproduceTask:
+        return ReproduceTask(job.with_values(self._results.settings), SEED)
 
     def _show_progress(self, batch: Batch) -> None:
         ahead = batch.ahead()
@@ -143,7 +146,7 @@ class RowRun:
 
 
 def _jobs(rows: list[Row]) -> list[Job]:
-    return list(dict.fromkeys(job for row in rows for job in row.jobs))
+    return list(dict.fromkeys(job for row in rows for job in row.needs))
 
 
 def _roughly(seconds: float) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, inf
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.scenario import Scenario, ScenarioError
@@ -26,6 +28,14 @@ LONGEST_S = 7200.0
 _STEP_S = 30.0
 
 
+class Latencies(NamedTuple):
+    """Means over a window, s."""
+
+    ttft_s: float
+    ttst_s: float
+    tpot_s: float
+
+
 @dataclass(frozen=True)
 class OnlineRun:
     """What one arrival rate does.
@@ -34,7 +44,7 @@ class OnlineRun:
     ----------
     arrival_rate : float
         Agents/s.
-    ttft_s, tpot_s : float
+    ttft_s, ttst_s, tpot_s : float
         Means over the turns that finished in the last window; those that still wait for their first token, and have for longer than the
         objective allows, count in TTFT with the time they have waited.
     slo_met, steady : bool
@@ -47,6 +57,7 @@ class OnlineRun:
 
     arrival_rate: float
     ttft_s: float
+    ttst_s: float
     tpot_s: float
     slo_met: bool
     steady: bool
@@ -75,19 +86,19 @@ def serve_online(scenario: Scenario, arrival_rate: float, progress: Progress | N
     simulation = Simulation(scenario.with_values({"workload.agents": ceil(arrival_rate * LONGEST_S)}))
     slo = scenario.slo
     history: list[float] = []
-    ttft, tpot, steady = 0.0, 0.0, False
-    while not (simulation.finished or steady or ttft > slo.ttft_s):
+    means, steady = Latencies(0.0, 0.0, 0.0), False
+    while not (simulation.finished or steady or means.ttft_s > slo.ttft_s):
         simulation.advance(_STEP_S)
         if progress:
             progress(simulation)
         if simulation.now < WINDOW_S:
             continue
-        ttft, tpot = _window(simulation, slo.ttft_s)
-        history.append(ttft)
+        means = _window(simulation, slo.ttft_s)
+        history.append(means.ttft_s)
         before = len(history) - 1 - round(LOOK_BACK_S / _STEP_S)
-        steady = before >= 0 and abs(ttft - history[before]) <= STEADY * history[before]
-    slo_met = ttft <= slo.ttft_s and tpot <= slo.tpot_s
-    return OnlineRun(arrival_rate, ttft, tpot, slo_met, steady, simulation.now, len(simulation.log))
+        steady = before >= 0 and abs(means.ttft_s - history[before]) <= STEADY * history[before]
+    slo_met = means.ttft_s <= slo.ttft_s and means.tpot_s <= slo.tpot_s
+    return OnlineRun(arrival_rate, *means, slo_met, steady, simulation.now, len(simulation.log))
 
 
 def capacity(
@@ -134,10 +145,14 @@ def capacity(
     return low, runs
 
 
-def _window(simulation: Simulation, ttft_allowed_s: float) -> tuple[float, float]:
+def _window(simulation: Simulation, ttft_allowed_s: float) -> Latencies:
     finished = np.asarray(simulation.log.times["finished"])
     columns = simulation.log.columns(int(np.searchsorted(finished, simulation.now - WINDOW_S)))
     overdue = [wait for wait in simulation.waits() if wait > ttft_allowed_s]
-    ttft = np.concatenate([columns["ttft"], overdue])
-    tpot = columns["tpot"][~np.isnan(columns["tpot"])]
-    return float(ttft.mean()) if len(ttft) else 0.0, float(tpot.mean()) if len(tpot) else 0.0
+    return Latencies(_mean(np.concatenate([columns["ttft"], overdue])), _mean(columns["ttst"]), _mean(columns["tpot"]))
+
+
+def _mean(values: NDArray[Any]) -> float:
+    """Of those that are numbers; 0 where there are none."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else 0.0

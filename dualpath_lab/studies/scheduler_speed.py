@@ -1,4 +1,4 @@
-"""How many CPU cores the scheduler of a large cluster takes (reference section 11, R15)."""
+"""How many CPU cores the scheduler of a large cluster takes (reference section 11, E5)."""
 
 from __future__ import annotations
 

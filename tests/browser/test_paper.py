@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from dualpath_lab.dashboards.paper_figures import FIGURES
+from dualpath_lab.studies.reproduce import stored_results
+
 from .conftest import Watched
 
 pytestmark = pytest.mark.browser
@@ -13,9 +16,13 @@ LOADING_MS = 90_000
 
 
 def test_it_opens_with_the_figures_painted_and_the_table(lab: str, watched: Watched) -> None:
+    """As many figures as the stored runs belong to."""
+    results = stored_results()
+    figures = [name for name, figure in FIGURES.items() if len(figure.draw(results))]
+    assert "offline_jct" in figures
     watched.page.goto(f"{lab}paper")
-    expect(watched.page.locator(".bk-Figure")).to_have_count(9, timeout=LOADING_MS)
-    expect(watched.page.get_by_role("row").filter(has_text="R15")).to_contain_text("predict")
+    expect(watched.page.locator(".bk-Figure")).to_have_count(len(figures), timeout=LOADING_MS)
+    expect(watched.page.get_by_role("row").filter(has_text="E5")).to_contain_text("predict")
     watched.painted(watched.page.locator(".bk-Figure").first)
 
 
@@ -47,21 +54,21 @@ def test_at_phone_width_nothing_sticks_out(lab: str, watched: Watched) -> None:
 
 
 def test_a_row_is_run_from_the_page(lab: str, watched: Watched) -> None:
-    """The cheapest one, really run; ours is then the one seed's."""
-    watched.page.goto(f"{lab}paper?row=R12")
-    row = watched.page.get_by_role("row").filter(has_text="R12")
+    """Really run; ours is then the one seed's."""
+    watched.page.goto(f"{lab}paper?row=E4")
+    row = watched.page.get_by_role("row").filter(has_text="E4")
     expect(row).to_contain_text(" to ", timeout=LOADING_MS)
-    watched.page.get_by_role("button", name="Run R12").click()
-    expect(watched.page.get_by_text("R12: run here with seed 0")).to_be_visible(timeout=120_000)
+    watched.page.get_by_role("button", name="Run E4").click()
+    expect(watched.page.get_by_text("E4: run here with seed 0")).to_be_visible(timeout=120_000)
     expect(row).to_contain_text("one seed")
 
 
 def test_a_row_is_cancelled(lab: str, watched: Watched) -> None:
-    watched.page.goto(f"{lab}paper?row=R2")
-    watched.page.get_by_role("button", name="Run R2").click(timeout=LOADING_MS)
+    watched.page.goto(f"{lab}paper?row=C2")
+    watched.page.get_by_role("button", name="Run C2").click(timeout=LOADING_MS)
     watched.page.get_by_role("button", name="Cancel").click()
     expect(watched.page.get_by_text("Cancelled; nothing has changed.")).to_be_visible()
-    expect(watched.page.get_by_role("button", name="Run R2")).to_be_visible()
+    expect(watched.page.get_by_role("button", name="Run C2")).to_be_visible()
 
 
 def test_the_theme_of_a_link_stays_in_it(lab: str, watched: Watched) -> None:

@@ -24,7 +24,8 @@ from dualpath_lab.dashboards.paper import PaperLab, PaperState
 from dualpath_lab.dashboards.shell import PAGES
 from dualpath_lab.dashboards.state import LabState
 from dualpath_lab.dashboards.visit import Visit
-from dualpath_lab.studies.reproduce import stored_results
+
+from .made_up_results import made_up
 
 SMALL = {"source": "paper-32k", "agents": 8}
 WITHOUT_WORDS = (pmui.Button, pmui.MenuButton, pmui.FileDownload)
@@ -43,7 +44,7 @@ def opened(name: str, jobs: Jobs) -> Visit:
         "": lambda: LivePage(LabState(**SMALL), []),
         "explore": lambda: ExploreLab(ExploreState(agents=8, x_high=2, x_steps=2, y_high=2, y_steps=2), [], jobs),
         "anatomy": lambda: AnatomyLab(AnatomyState(**SMALL), []),
-        "paper": lambda: PaperLab(PaperState(), stored_results(), [], jobs),
+        "paper": lambda: PaperLab(PaperState(), made_up(["A1"], [0]), [], jobs),
         "lanes": lambda: LaneLab(LaneState(), []),
         "advisor": lambda: AdvisorLab(AdvisorState(gpus=16, **SMALL), [], jobs),
     }

@@ -13,12 +13,16 @@ from dualpath_lab.dashboards.jobs import Batch, Jobs, Visitor
 from dualpath_lab.dashboards.marks import INK
 from dualpath_lab.dashboards.paper import ALL, PaperLab, PaperState, figure_pane, table_html
 from dualpath_lab.dashboards.paper_figures import FIGURES
-from dualpath_lab.studies.reproduce import Results, stored_results
+from dualpath_lab.dashboards.paper_rows import row_table
+from dualpath_lab.studies.reproduce import Results
+
+from .made_up_results import ALL as ROWS
+from .made_up_results import made_up, outcome
 
 
 @pytest.fixture(scope="module")
 def results() -> Results:
-    return stored_results()
+    return made_up(ROWS, [0, 1])
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +32,7 @@ def lab(results: Results) -> PaperLab:
 
 def test_it_opens_with_every_figure_that_has_runs(lab: PaperLab) -> None:
     assert lab.state.figure == ALL
-    assert len(lab._figures.objects) == len(lab.drawn) >= 9
+    assert len(lab._figures.objects) == len(lab.drawn) == len(FIGURES)
 
 
 def test_one_figure_can_be_had_by_itself(lab: PaperLab) -> None:
@@ -59,7 +63,7 @@ def test_the_table_has_a_row_for_each_result_with_ours_beside_it(results: Result
     assert html.count("<tr>") == 1 + len(results.rows)
     assert all(row["what"].replace("'", "&#x27;") in html for row in results.rows)
     first = results.rows[0]
-    assert f"<td>{first['published']:,.0f}</td><td>{first['simulated']:,.0f}</td>" in html
+    assert f"<td>{first['published']:,.0f}</td><td>read</td><td>{first['simulated']:,.0f}</td>" in html
 
 
 def test_a_link_carries_the_figure_and_what_is_wrong_in_it_is_said() -> None:
@@ -85,7 +89,7 @@ class ByHand(Jobs):
 def test_a_row_that_is_run_stands_in_the_table_with_what_came_out(results: Results) -> None:
     """Mutants: the stored number stays; another row changes; it is done before the last run is."""
     jobs = ByHand()
-    lab = PaperLab(PaperState(row="R8"), results, [], jobs)
+    lab = PaperLab(PaperState(row="E3"), results, [], jobs)
     lab.run.start()
     assert {task.seed for task in jobs.asked} == {0}
     *first, last = jobs.asked
@@ -97,14 +101,14 @@ def test_a_row_that_is_run_stands_in_the_table_with_what_came_out(results: Resul
     lab.run.poll()
     assert not lab.run.running
     for before, now in zip(results.rows, lab.results.rows, strict=True):
-        assert now == before if before["row"] != "R8" else now["simulated"] == 1.0
+        assert now == before if not before["row"].startswith("E3.") else now["simulated"] == 1.0
     assert lab._table.object.count('class="here"') == 3
     assert "seed 0" in lab.run._text.object
 
 
 def test_a_row_that_fails_says_why_and_changes_nothing(results: Results) -> None:
     jobs = ByHand()
-    lab = PaperLab(PaperState(row="R12"), results, [], jobs)
+    lab = PaperLab(PaperState(row="E4"), results, [], jobs)
     lab.run.start()
     jobs.batch.take({"key": jobs.asked[0].key, "status": "failed", "error": "MemoryError: no <room>"})
     lab.run.poll()
@@ -115,21 +119,55 @@ def test_a_row_that_fails_says_why_and_changes_nothing(results: Results) -> None
 
 def test_a_cancelled_row_changes_nothing_and_can_be_run_again(results: Results) -> None:
     jobs = ByHand()
-    lab = PaperLab(PaperState(row="R12"), results, [], jobs)
+    lab = PaperLab(PaperState(row="E4"), results, [], jobs)
     lab.run.start()
     assert lab.run._button.label == "Cancel"
     lab.run.cancel()
-    assert (lab.run._button.label, lab.run.running) == ("Run R12", False)
+    assert (lab.run._button.label, lab.run.running) == ("Run E4", False)
     lab.run.start()
-    jobs.finish(jobs.asked[0], {"attention_max_over_mean": 1.5, "turns": 1})
+    for task in jobs.asked:
+        jobs.finish(task, {"attention_max_over_mean": 1.5, "turns": 1})
     lab.run.poll()
-    assert next(row for row in lab.results.rows if row["row"] == "R12")["simulated"] == 1.5
+    assert next(row for row in lab.results.rows if row["row"] == "E4")["simulated"] == 1.5
 
 
 def test_every_row_can_be_chosen_and_says_what_it_takes(results: Results) -> None:
     state = PaperState()
     lab = PaperLab(state, results, [], Jobs())
-    assert {row["row"] for row in results.rows} <= set(state.param["row"].objects)
+    assert list(dict.fromkeys(row["row"].partition(".")[0] for row in results.rows)) == state.param["row"].objects
     for name in state.param["row"].objects:
         state.row = name
         assert f"{name} takes" in lab.run._text.object
+
+
+def test_a_row_that_was_not_stored_comes_at_the_end() -> None:
+    """Mutant: it is dropped, or takes the place of another."""
+    results = made_up(["A1", "E3"], [0])
+    jobs = ByHand()
+    lab = PaperLab(PaperState(row="E4"), results, [], jobs)
+    lab.run.start()
+    for task in jobs.asked:
+        jobs.finish(task, outcome(task.job, 0))
+    lab.run.poll()
+    assert [row["row"] for row in lab.results.rows] == ["A1", "E3.basic", "E3.both", "E3.dualpath", "E4"]
+    assert lab._table.object.count('class="here"') == 1
+
+
+def test_a_row_is_run_with_what_was_set_in_the_stored_runs() -> None:
+    """Mutant: another GPU's number beside the stored ones, without a word."""
+    results = made_up(["A1"], [0]).model_copy(update={"settings": {"cluster.hardware": "h800"}})
+    jobs = ByHand()
+    lab = PaperLab(PaperState(row="A1"), results, [], jobs)
+    lab.run.start()
+    (task,) = jobs.asked
+    assert task.job.scenario(0).cluster.hardware == "h800"
+    jobs.finish(task, {"jct_s": 5000.0, "turns": 10})
+    lab.run.poll()
+    assert lab.results.rows[0]["simulated"] == 5000.0
+    assert any("cluster.hardware = h800" in str(item.object) for item in lab._sidebar() if hasattr(item, "object"))
+
+
+def test_the_data_of_an_export_has_how_each_value_was_published(results: Results) -> None:
+    """Mutant: the column is missing, or says the use."""
+    kinds = row_table(results).set_index("row")["kind"]
+    assert (kinds["A1"], kinds["B4.dualpath"], kinds["C1"]) == ("read", "printed", "inferred")

@@ -197,7 +197,7 @@ def test_a_full_disk_keeps_what_a_reproduction_has(folder: Path) -> None:
     (folder / "out").mkdir()
     filler = json.dumps({"filler": "x" * 900}) + "\n"
     (folder / "out" / "jobs.jsonl").write_text(filler, encoding="utf-8")
-    lab = start(folder, "reproduce", "R15", "--processes=1", "--out=out", largest_file_kb=1)
+    lab = start(folder, "reproduce", "E5", "--processes=1", "--out=out", largest_file_kb=1)
     _, err = lab.communicate(timeout=300)
     assert lab.returncode == 2
     assert err.count("\n") == 1

@@ -107,7 +107,7 @@ def test_storage_bound_is_bytes_over_pooled_bandwidth(equal_trace: Callable[...,
 
 
 def test_storage_bound_pairs_are_equal(equal_trace: Callable[..., str]) -> None:
-    """Law 9 and row R8: only the number of storage NICs that may read decides, within 2 %. Mutant: decode nodes help basic."""
+    """Law 9 and row E3: only the number of storage NICs that may read decides, within 2 %. Mutant: decode nodes help basic."""
     workload = {"source": equal_trace(24, 200, 16_000, 20, 2), "agents": 24}
 
     def jct(system: str, prefill_nodes: int, decode_nodes: int) -> float:
@@ -154,7 +154,7 @@ def test_round_robin_over_both_sides_uses_every_storage_nic(equal_trace: Callabl
 
 
 def test_dual_path_wins_where_storage_decides() -> None:
-    """Row R5's shape at an eighth of its size. Mutant: the second path is closed, or pays for itself twice."""
+    """Row E2's shape at an eighth of its size. Mutant: the second path is closed, or pays for itself twice."""
     cluster = {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": 1, "storage_gbps": 20}
     workload = {"source": "paper-64k", "agents": 24}
     basic, dualpath = (run(system, "ds-27b", cluster, workload) for system in ("basic", "dualpath"))

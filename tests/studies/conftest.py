@@ -58,11 +58,18 @@ def _outcome(job: Job) -> dict[str, Any]:
     return {
         "run": {
             "jct_s": 1.0,
-            "latency_s": {"tpot": {"mean": 0.05}},
+            "latency_s": {"trajectory": {"mean": 500.0}},
             "ttft_breakdown_s": {"schedule": 0.0, "read": 0.0, "prefill_queue": 0.1, "prefill": 0.2, "transfer": 0.0},
             "balance": {"attention_max_over_mean": 1.0},
             "turns": 10,
         },
+        "over_time": {
+            "jct_s": 1.0,
+            "over_time": {"window_s": 60.0, "prompt_tokens_per_s": [1e7] * 54, "ttft_s": [2.0] * 54},
+            "turns": 40,
+        },
+        "online": {"arrival_rate": 0.4, "ttft_s": 1.0, "ttst_s": 0.2, "tpot_s": 0.05, "slo_met": True, "turns": 15},
+        "forward": {"relative_throughput": {"1": 1.0, "5": 2.0, "10": 2.0, "20": 2.0}, "turns": 36},
         "capacity": {"rate": 1.0, "runs": [], "turns": 30},
         "start": {"attention_max_over_mean": 1.0, "turns": 5},
         "scheduler": {"cores": 1.0, "possible_per_s": 2.0, "needed_per_s": 2.0, "turns": 20},

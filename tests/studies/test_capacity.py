@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.scenario import Scenario, ScenarioError
 from dualpath_lab.studies import capacity as module
 from dualpath_lab.studies.capacity import OnlineRun, capacity, serve_online
@@ -56,11 +58,22 @@ def test_a_run_is_steady_when_ttft_is_what_it_was_one_look_back_before(
 
     Mutant: it compares with the step before, in one direction only, or needs no window.
     """
-    monkeypatch.setattr(module, "_window", lambda simulation, *_: (0.1 * growth ** (simulation.now / 2), 0.01))
+    monkeypatch.setattr(module, "_window", lambda simulation, *_: module.Latencies(0.1 * growth ** (simulation.now / 2), 0.01, 0.01))
     run = serve_online(scenario("oracle"), CALM)
     assert run.steady is steady
     assert run.slo_met
     assert run.simulated_s == 40 if steady else run.simulated_s > 60
+
+
+def test_latencies_are_means_over_the_turns_of_the_last_window() -> None:
+    """As the log has them, those without a second token aside. Mutant: the whole run's; NaN where a turn has one token; two swapped."""
+    run = serve_online(scenario(), CALM)
+    simulation = Simulation(scenario(changes={"workload.arrival_rate": CALM, "workload.agents": 18, "horizon_s": 90.0}))
+    simulation.advance(run.simulated_s)
+    columns = simulation.log.columns()
+    late = columns["finished"] >= run.simulated_s - module.WINDOW_S
+    means = [float(np.nanmean(columns[name][late])) for name in ("ttft", "ttst", "tpot")]
+    assert [run.ttft_s, run.ttst_s, run.tpot_s] == pytest.approx(means)
 
 
 def test_serving_is_deterministic() -> None:
@@ -86,7 +99,7 @@ def test_capacity_lies_between_a_rate_that_met_and_one_that_did_not() -> None:
 
 
 def test_more_storage_paths_bear_more() -> None:
-    """Row R9's shape where storage decides. Mutant: every search ends at the same rate."""
+    """Row D3's shape where storage decides. Mutant: every search ends at the same rate."""
     basic, dualpath = (capacity(scenario(system, {"cluster.storage_gbps": 5}), 0.02, FLOOD, 0.2)[0] for system in ("basic", "dualpath"))
     assert 1.3 * basic < dualpath < 3 * basic
 
@@ -103,7 +116,7 @@ def test_bisection_finds_the_threshold(low: float, wider: float, place: float, r
     high, threshold = low * wider, low * wider**place
 
     def bears(_: Scenario, rate: float, *__: Any) -> OnlineRun:
-        return OnlineRun(rate, 0.0, 0.0, rate <= threshold, True, 0.0, 0)
+        return OnlineRun(rate, 0.0, 0.0, 0.0, rate <= threshold, True, 0.0, 0)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "serve_online", bears)
@@ -137,7 +150,7 @@ def test_a_resolution_that_no_search_can_reach_is_refused_in_a_sentence(monkeypa
 
     def bears(_: Scenario, rate: float, *__: Any) -> OnlineRun:
         assert next(patience, None) is not None, "the search goes on and on"
-        return OnlineRun(rate, 0.0, 0.0, rate < 1, True, 0.0, 0)
+        return OnlineRun(rate, 0.0, 0.0, 0.0, rate < 1, True, 0.0, 0)
 
     monkeypatch.setattr(module, "serve_online", bears)
     with pytest.raises(ScenarioError, match="resolution"):

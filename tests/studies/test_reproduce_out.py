@@ -19,7 +19,7 @@ from dualpath_lab.dashboards import pictures
 from dualpath_lab.studies.reproduce import Job, JobCache, Picture, read_results, reproduction, write_whole
 
 ROOT = Path(__file__).parents[2]
-ROWS = ["R1", "R5", "R15"]
+ROWS = ["A1", "E2.best", "E5"]
 JOBS = 8
 """That these rows need."""
 
@@ -43,14 +43,14 @@ def test_out_holds_everything(runs: Any, tmp_path: Path, capsys: pytest.CaptureF
     assert errors == ""
     assert stored["rows"] == json.loads(printed)
     assert (stored["version"], stored["seeds"]) == (dualpath_lab.__version__, [0, 1])
-    assert stored["command"] == f"dualpath-lab reproduce R1 R5 R15 --seeds 0,1 --out {out} --json"
+    assert stored["command"] == f"dualpath-lab reproduce A1 E2.best E5 --seeds 0,1 --out {out} --json"
     assert len(stored["jobs"]) == 2 * JOBS == sum(runs.count.values())
     results = read_results(out / "results.json")
     assert {(done.job, done.seed) for done in results.jobs} == {(job, seed) for job in runs.count for seed in (0, 1)}
     text = (out / "results.md").read_text(encoding="utf-8")
     assert f"\n```bash\n{stored['command']}\n```\n" in text
     assert f"{2 * (7 * 10 + 20)} simulated turns, with seeds 0, 1." in text
-    assert "| R15 |" in text
+    assert "| E5 |" in text
     assert "median error" in text
     assert "\n![A title](jct.png)\n\nA caption.\n" in text
     assert sorted(path.name for path in out.iterdir()) == ["jct.png", "jobs.jsonl", "results.json", "results.md"]
@@ -94,19 +94,19 @@ def test_an_interrupted_run_goes_on_where_it_was(runs: Any, tmp_path: Path, done
 
 def test_more_seeds_and_rows_run_only_what_is_missing(runs: Any, tmp_path: Path) -> None:
     """Mutant: the cache does not know seeds apart, or jobs."""
-    main(["reproduce", "R1", "--out", str(tmp_path)])
-    main(["reproduce", "R1", "--seeds", "0,1", "--out", str(tmp_path)])
+    main(["reproduce", "A1", "--out", str(tmp_path)])
+    main(["reproduce", "A1", "--seeds", "0,1", "--out", str(tmp_path)])
     assert runs.seeds == {0: 1, 1: 1}
-    main(["reproduce", "R1", "R15", "--seeds", "0,1", "--out", str(tmp_path)])
+    main(["reproduce", "A1", "E5", "--seeds", "0,1", "--out", str(tmp_path)])
     assert runs.seeds == {0: 2, 1: 2}
 
 
 def test_fresh_runs_everything_and_counts_from_then_on(runs: Any, tmp_path: Path) -> None:
     """Mutant: --fresh reads the cache, or the next call finds the old lines."""
-    main(["reproduce", "R1", "--out", str(tmp_path)])
+    main(["reproduce", "A1", "--out", str(tmp_path)])
     runs.answer = lambda _: {"jct_s": 2.0}
-    main(["reproduce", "R1", "--out", str(tmp_path), "--fresh"])
-    main(["reproduce", "R1", "--out", str(tmp_path)])
+    main(["reproduce", "A1", "--out", str(tmp_path), "--fresh"])
+    main(["reproduce", "A1", "--out", str(tmp_path)])
     assert sum(runs.count.values()) == 2
     assert len((tmp_path / "jobs.jsonl").read_text(encoding="utf-8").splitlines()) == 2
     assert read_results(tmp_path / "results.json").rows[0]["simulated"] == 2
@@ -114,9 +114,9 @@ def test_fresh_runs_everything_and_counts_from_then_on(runs: Any, tmp_path: Path
 
 def test_another_version_of_the_lab_does_not_count(runs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mutant: numbers of an older simulation in a new table."""
-    main(["reproduce", "R1", "--out", str(tmp_path)])
+    main(["reproduce", "A1", "--out", str(tmp_path)])
     monkeypatch.setattr(dualpath_lab, "__version__", "9.9.9")
-    main(["reproduce", "R1", "--out", str(tmp_path)])
+    main(["reproduce", "A1", "--out", str(tmp_path)])
     assert sum(runs.count.values()) == 2
 
 
@@ -161,7 +161,7 @@ def test_without_a_browser_the_rest_is_written(tmp_path: Path, monkeypatch: pyte
         raise pictures.NoPictures("there is no chromium on the path")
 
     monkeypatch.setattr(pictures, "write_pictures", write_pictures)
-    assert main(["reproduce", "R1", "--out", str(tmp_path)]) == 0
+    assert main(["reproduce", "A1", "--out", str(tmp_path)]) == 0
     assert capsys.readouterr().err == "Pictures are left out: there is no chromium on the path.\n"
     assert "![" not in (tmp_path / "results.md").read_text(encoding="utf-8")
     assert (tmp_path / "results.json").exists()
@@ -171,7 +171,7 @@ def test_without_a_browser_the_rest_is_written(tmp_path: Path, monkeypatch: pyte
 def test_progress_counts_jobs_and_guesses_the_time_left(tmp_path: Path) -> None:
     """What is stored counts as done. Mutant: a count over the end, time left when all is done."""
     cache = JobCache(tmp_path / "jobs.jsonl")
-    reproduction(["R1"], cache=cache)
+    reproduction(["A1"], cache=cache)
     told: list[tuple[int, int, float | None]] = []
     reproduction(ROWS, cache=cache, progress=lambda *news: told.append(news))
     assert [done for done, _, _ in told] == list(range(1, JOBS + 1))
@@ -184,11 +184,11 @@ def test_progress_counts_jobs_and_guesses_the_time_left(tmp_path: Path) -> None:
 INTERRUPTED = """
 import sys
 from dualpath_lab.cli import main
-from dualpath_lab.studies.reproduce import rows
+from dualpath_lab.studies.reproduce import Row, rows
 from dualpath_lab.studies.reproduce.jobs import job
 quick = job(model="ds-27b", workload__source="paper-32k", workload__agents=1)
 endless = job(workload__agents=8000)
-rows.all_rows = lambda: [rows.Row("A", "", 1.0, "predict", (quick, endless), lambda done: 1.0)]
+rows.all_rows = lambda: [Row("A", "", 1.0, "predict", "printed", (quick, endless), lambda done: 1.0)]
 sys.exit(main(["reproduce", "--processes", "2", "--out", sys.argv[1]]))
 """
 
@@ -221,7 +221,7 @@ BAD = [
     (["--seed", "x"], ["--seed", "'x'"]),
     (["--processes", "0"], ["--processes", "'0'"]),
     (["--fresh"], ["--fresh", "--out"]),
-    (["R99", "--out", "{tmp}/out"], ["'R99'", "R15"]),
+    (["R99", "--out", "{tmp}/out"], ["'R99'", "E5"]),
     (["--out", "{tmp}/file"], ["file", "folder"]),
     (["--out", "{tmp}/file/below"], ["below", "folder"]),
     (["--from", "{tmp}/missing.json"], ["missing.json", "cannot be read"]),
@@ -229,7 +229,18 @@ BAD = [
     (["--from", "{tmp}/file"], ["file", "results.json"]),
     (["--from", "{tmp}/list.json"], ["list.json", "results.json"]),
     (["--from", "{tmp}/jobs.json"], ["jobs.json", "jobs.0.seed"]),
-    (["R1", "--from", "{tmp}/file"], ["--from", "rows"]),
+    (["--from", "{tmp}/rows.json"], ["rows.json", "'R1'", "'kind'", "another version"]),
+    (["A1", "--from", "{tmp}/file"], ["--from", "rows"]),
+    (["--set", "cluster.hardware=h800", "--from", "{tmp}/file"], ["--from", "--set"]),
+    (["--sensitivity", "--from", "{tmp}/file"], ["--from", "--sensitivity"]),
+    (["--slow", "--from", "{tmp}/file"], ["--from", "--slow"]),
+    (["A1", "--slow"], ["--slow", "C2"]),
+    (["--set", "cluster.hardware"], ["'cluster.hardware'", "KEY=VALUE"]),
+    (["--set", "cluster.hardwear=h800"], ["'cluster.hardwear'", "did you mean 'cluster.hardware'"]),
+    (["--set", "cluster.prefill_nodes=0"], ["cluster.prefill_nodes = 0"]),
+    (["--set", "cluster={prefill_nodes: 4}"], ["--set cluster ", "one key"]),
+    (["--set", "seed=3"], ["seed=3", "--seeds"]),
+    (["--sensitivity", "--set", "mechanisms.forward_tokens=64"], ["--sensitivity", "mechanisms.forward_tokens"]),
     (["--seed", "0", "--from", "{tmp}/file"], ["--from", "seeds"]),
 ]
 
@@ -242,6 +253,8 @@ def test_bad_input_is_one_sentence_before_anything_runs(
     (tmp_path / "file").write_text("not JSON", encoding="utf-8")
     (tmp_path / "list.json").write_text("[]", encoding="utf-8")
     stored = {"version": "1", "command": "", "seeds": [0], "rows": [], "jobs": [{"kind": "run", "changes": {}, "outcome": {}}]}
+    old = {"row": "R1", "what": "", "published": 1.0, "simulated": 1.0, "relative_error": 0.0, "use": "predict"}
+    (tmp_path / "rows.json").write_text(json.dumps(stored | {"rows": [old], "jobs": []}), encoding="utf-8")
     (tmp_path / "jobs.json").write_text(json.dumps(stored), encoding="utf-8")
     assert main(["reproduce", *(argument.replace("{tmp}", str(tmp_path)) for argument in arguments)]) == 2
     out, errors = capsys.readouterr()

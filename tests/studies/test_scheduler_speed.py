@@ -1,4 +1,4 @@
-"""R15: a clock on the scheduler alone."""
+"""E5: a clock on the scheduler alone."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_cores_are_what_is_needed_over_what_one_does() -> None:
 
 
 def test_the_job_is_the_published_cluster_and_keeps_what_it_measured() -> None:
-    """R15: 1,152 GPUs. Mutant: 2P4D; the numbers behind the cores get lost."""
+    """E5: 1,152 GPUs. Mutant: 2P4D; the numbers behind the cores get lost."""
     cluster = SCHEDULER.scenario(0).cluster
     assert (cluster.prefill_nodes + cluster.decode_nodes) * cluster.gpus_per_node == 1152
     small = {"workload.agents": 4, "horizon_s": 10.0}

@@ -7,10 +7,22 @@ from statistics import fmean, median
 from typing import Any
 
 from dualpath_lab.studies.reproduce.jobs import Outcomes
-from dualpath_lab.studies.reproduce.rows import Published, Row
+from dualpath_lab.studies.reproduce.row import READ_ERROR, Published, Row, Use
+
+READING = (
+    f"What is *printed* in the paper is exact; what was *read* off one of its figures may be {READ_ERROR:.0%} off; of what is *inferred* "
+    "the number is printed, and what it is of was concluded."
+)
 
 
-def compared(row: Row, outcomes: Mapping[int, Outcomes]) -> dict[str, Any]:
+KEYS = ("row", "what", "published", "simulated", "relative_error", "use", "kind")
+"""Of every row of ``dualpath-lab reproduce --json``."""
+
+RowResult = dict[str, Any]
+"""Such a row, and what :func:`compared` adds to it."""
+
+
+def compared(row: Row, outcomes: Mapping[int, Outcomes], by_budget: Mapping[int, Outcomes] | None = None) -> RowResult:
     """Set our number beside the published.
 
     Parameters
@@ -18,32 +30,31 @@ def compared(row: Row, outcomes: Mapping[int, Outcomes]) -> dict[str, Any]:
     row : Row
     outcomes : mapping of seed to Outcomes
         Where there are several seeds, ours is the mean over them, or whether the statement holds for all.
+    by_budget : mapping of int to Outcomes, optional
+        With other numbers of tokens in a forward without compute quota.
 
     Returns
     -------
     dict
-        ``row``, ``what``, ``published``, ``simulated``, ``relative_error`` (to the nearer end of a range; None for statements), ``use``;
-        of several seeds also ``seeds`` (ours for each) and ``spread`` (the least and the most; None for statements); and ``detail`` where
-        the row has any (numbers behind ours; means over the seeds).
+        ``row``, ``what``, ``published``, ``simulated``, ``relative_error`` (to the nearer end of a range; None for statements), ``use``,
+        ``kind``; of several seeds also ``seeds`` (ours for each) and ``spread`` (the least and the most; None for statements); ``detail``
+        where the row has any (numbers behind ours; means over the seeds); and ``sensitivity`` (ours by the tokens of a forward).
     """
     by_seed = {str(seed): row.simulate(done) for seed, done in outcomes.items()}
     values = list(by_seed.values())
     statement = isinstance(row.published, str)
     ours = all(values) if statement else fmean(values)
-    result: dict[str, Any] = {
-        "row": row.row,
-        "what": row.what,
-        "published": list(row.published) if isinstance(row.published, tuple) else row.published,
-        "simulated": ours,
-        "relative_error": _relative_error(ours, row.published),
-        "use": row.use,
-    }
+    published = list(row.published) if isinstance(row.published, tuple) else row.published
+    error = _relative_error(ours, row.published)
+    result: RowResult = dict(zip(KEYS, (row.row, row.what, published, ours, error, row.use, row.kind), strict=True))
     if len(values) > 1:
         result["seeds"] = by_seed
         result["spread"] = None if statement else [min(values), max(values)]
     if row.detail:
         details = [row.detail(done) for done in outcomes.values()]
         result["detail"] = {name: fmean(detail[name] for detail in details) for name in details[0]}
+    if by_budget:
+        result["sensitivity"] = {str(tokens): row.simulate(done) for tokens, done in by_budget.items()}
     return result
 
 
@@ -54,24 +65,28 @@ def _relative_error(ours: float, published: Published) -> float | None:
     return ours / min(max(ours, low), high) - 1
 
 
-def cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+def cells(rows: Sequence[RowResult]) -> list[list[str]]:
     """The rows in words, below a row of headings."""
     several = any("seeds" in row for row in rows)
-    table = [["row", "what", "published", "simulated", *(["spread over seeds"] if several else []), "error", "use"]]
+    sensitive = any("sensitivity" in row for row in rows)
+    more = [*(["spread over seeds"] if several else []), *(["by tokens of a forward"] if sensitive else [])]
+    table = [["row", "what", "published", "kind", "simulated", *more, "error", "use"]]
     for row in rows:
         error = "" if row["relative_error"] is None else f"{row['relative_error']:+.1%}"
-        spread = [_spread(row)] if several else []
-        table.append([row["row"], row["what"], _text(row["published"]), _text(row["simulated"]), *spread, error, row["use"]])
+        more = [*([_spread(row)] if several else []), *([_sensitivity(row)] if sensitive else [])]
+        table.append([row["row"], row["what"], _text(row["published"]), row["kind"], _text(row["simulated"]), *more, error, row["use"]])
     return table
 
 
-def as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows as a table, and below it the median and the largest error of the predicted numbers."""
+def as_markdown(rows: Sequence[RowResult]) -> str:
+    """The rows as a table, and below it how the predicted and the calibrated numbers come out."""
     names, *body = cells(rows)
     lines = [_line(names), _line(["---"] * len(names)), *map(_line, body)]
-    errors = [abs(row["relative_error"]) for row in rows if row["use"] == "predict" and row["relative_error"] is not None]
-    if errors:
-        lines += ["", f"Predicted numbers: median error {median(errors):.1%}, largest {max(errors):.1%}."]
+    if predicted := _errors(rows, "predict"):
+        lines += ["", f"Predicted numbers: median error {median(predicted):.1%}, largest {max(predicted):.1%}."]
+    if fitted := _errors(rows, "calibrate"):
+        near = sum(error <= READ_ERROR for error in fitted)
+        lines += ["", f"Calibrated rows: {near} of {len(fitted)} within {READ_ERROR:.0%}."]
     for row in rows:
         if "detail" in row:
             numbers = ", ".join(f"{name.replace('_', ' ')} {_text(value)}" for name, value in row["detail"].items())
@@ -79,17 +94,30 @@ def as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def in_words(settings: Mapping[str, Any]) -> str:
+    """Scenario keys and their values."""
+    return ", ".join(f"{key} = {value}" for key, value in settings.items())
+
+
+def _errors(rows: Sequence[RowResult], use: Use) -> list[float]:
+    return [abs(row["relative_error"]) for row in rows if row["use"] == use and row["relative_error"] is not None]
+
+
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _spread(row: Mapping[str, Any]) -> str:
+def _spread(row: RowResult) -> str:
     if "seeds" not in row:
         return "one seed"
     if row["spread"] is None:
         values = row["seeds"].values()
-        return f"holds for {sum(values)} of {len(values)}"
+        return f"holds for {sum(map(bool, values))} of {len(values)}"
     return _text(row["spread"])
+
+
+def _sensitivity(row: RowResult) -> str:
+    return "; ".join(f"{int(tokens):,}: {_text(value)}" for tokens, value in row.get("sensitivity", {}).items())
 
 
 def _text(value: Any) -> str:

@@ -11,16 +11,22 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, BinaryIO, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, field_validator
 
 import dualpath_lab
 from dualpath_lab.scenario import ScenarioError
 from dualpath_lab.small_file import read_small
 from dualpath_lab.studies.reproduce.jobs import Job, Kind, Outcome, Outcomes
-from dualpath_lab.studies.reproduce.report import as_markdown
+from dualpath_lab.studies.reproduce.report import KEYS, READING, RowResult, as_markdown, in_words
+from dualpath_lab.studies.reproduce.row import READ_ERROR
 
 RESULTS = "results.json"
 _MOST_BYTES = 64_000_000
+
+HOLLOW = (
+    f"Hollow diamonds are published values, with a whisker of ±{READ_ERROR:.0%} where they were read off a figure; hollow squares are "
+    "those of which it was inferred what they are of"
+)
 
 
 class JobResult(BaseModel):
@@ -55,17 +61,29 @@ class Results(BaseModel):
     command : str
         That makes it again; empty where it was no command.
     seeds : list of int
+    settings : dict
+        What was set in every run, on top of a job's own changes.
     rows : list of dict
         The JSON of ``dualpath-lab reproduce``.
     jobs : list of JobResult
-        Every run, once for each seed.
+        Every run, once for each seed; those with another forward budget with the first seed only.
     """
 
     version: str
     command: str
     seeds: list[int]
-    rows: list[dict[str, Any]]
+    settings: dict[str, Any] = {}
+    rows: list[RowResult]
     jobs: list[JobResult]
+
+    @field_validator("rows")
+    @classmethod
+    def _have_all_keys(cls, rows: list[RowResult]) -> list[RowResult]:
+        for row in rows:
+            for key in KEYS:
+                if key not in row:
+                    raise ValueError(f"row {row.get('row')!r} has no {key!r}, as of another version of the lab")
+        return rows
 
     @property
     def turns(self) -> int:
@@ -77,9 +95,9 @@ class Results(BaseModel):
         """What came out, by seed and job."""
         return {seed: {done.job: done.outcome for done in self.jobs if done.seed == seed} for seed in self.seeds}
 
-    def published(self, row: str) -> list[Any]:
-        """What the rows of this number are held against, in the order of the table."""
-        return [entry["published"] for entry in self.rows if entry["row"] == row]
+    def row(self, row: str) -> RowResult | None:
+        """The entry of a row; None where it was not run."""
+        return next((entry for entry in self.rows if entry["row"] == row), None)
 
     def over_seeds(self, value: Callable[[Outcomes], float], *jobs: Job) -> Spread | None:
         """A number made from some jobs; None where they were not run."""
@@ -101,7 +119,9 @@ def read_results(path: Path) -> Results:
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in problem["loc"]) or "the file"
-        raise ScenarioError(f"{path} is not a results.json of dualpath-lab reproduce: {where}: {problem['msg']}.") from None
+        raise ScenarioError(
+            f"{path} is not a results.json of dualpath-lab reproduce: {where}: {problem['msg'].removeprefix('Value error, ')}."
+        ) from None
 
 
 @cache
@@ -139,17 +159,23 @@ def write_document(folder: Path, results: Results, pictures: Sequence[Picture]) 
 def as_document(results: Results, pictures: Sequence[Picture]) -> str:
     """How to make it again, the table, and the figures as relative links."""
     several = "s" if len(results.seeds) > 1 else ""
+    settings = f", and with {in_words(results.settings)} in every run" if results.settings else ""
     parts = [
         "# The published results beside ours",
         f"Made by DualPath Lab {results.version} from {results.turns:,} simulated turns, with seed{several} "
-        f"{', '.join(str(seed) for seed in results.seeds)}. To make it again:",
+        f"{', '.join(str(seed) for seed in results.seeds)}{settings}. To make it again:",
         f"```bash\n{results.command}\n```",
         "A row marked *calibrate* is one on which a constant was fitted; the others are predictions. The error of a range is that to its "
-        "nearer end.",
+        f"nearer end. {READING}",
         as_markdown(results.rows),
     ]
+    if any("sensitivity" in row for row in results.rows):
+        parts.append(
+            "Systems without compute quota fill a forward up to a number of tokens, which is assumed; their rows also say what they are "
+            f"with half and with twice as many, with seed {results.seeds[0]}."
+        )
     if pictures:
-        parts.append("Hollow diamonds are published values, solid marks ours.")
+        parts.append(f"{HOLLOW}; solid marks are ours.")
     for picture in pictures:
         parts += [f"## {picture.title}", f"![{picture.title}]({picture.file})", picture.caption]
     return "\n\n".join(parts) + "\n"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from dualpath_lab.studies.reproduce.jobs import Job, Outcomes, job
 
 AGENTS = (512, 1024, 2048)
 SOURCES = ("paper-32k", "paper-48k", "paper-64k")
 ABLATION_AGENTS = (1024, 2048)
-APPEND_SCALES = (1, 2, 4, 8)
+APPEND_SCALES = (1, 2, 3)
+SCALED_SYSTEMS = ("basic", "dualpath", "oracle")
+SCALED_AGENTS = 1024
 SMALL_AGENTS = (256, 512, 1024)
-QUEUEING_RATES = (0.2, 0.4)
-"""Agents/s."""
+QUEUEING_RATES = {"dualpath": (0.1, 0.4), "basic": (0.1, 0.3)}
+"""Agents/s, a calm rate and a busy one."""
 
 
 def offline(system: str, agents: int, source: str = "paper-64k", **changes: Any) -> Job:
@@ -20,9 +22,10 @@ def offline(system: str, agents: int, source: str = "paper-64k", **changes: Any)
     return job(system=system, workload__agents=agents, workload__source=source, **changes)
 
 
-def scaled(system: str, append_scale: float) -> Job:
-    """Longer appends, of 1,024 agents."""
-    return offline(system, 1024, workload__append_scale=append_scale)
+def scaled(system: str, append_scale: int) -> Job:
+    """Longer appends; scaled by 1 they are what they are anyway."""
+    plain = offline(system, SCALED_AGENTS)
+    return plain if append_scale == 1 else plain.with_values({"workload.append_scale": append_scale})
 
 
 def small(prefill: int, decode: int, system: str, agents: int = 512) -> Job:
@@ -30,25 +33,55 @@ def small(prefill: int, decode: int, system: str, agents: int = 512) -> Job:
     return offline(system, agents, model="ds-27b", cluster__prefill_nodes=prefill, cluster__decode_nodes=decode)
 
 
-LARGE = offline("dualpath", 2048)
-LARGEST = offline("dualpath", 49_152, cluster__prefill_nodes=48, cluster__decode_nodes=96)
+class Pair(NamedTuple):
+    """Two clusters of DS 27B that can read equally fast from storage: what they are called, and their runs."""
+
+    left: str
+    right: str
+    jobs: tuple[Job, Job]
+
+
+LARGE = offline("dualpath", 2048, "paper-48k")
+LARGEST = job(
+    "over_time",
+    system="dualpath",
+    workload__agents=49_152,
+    workload__source="paper-48k",
+    cluster__prefill_nodes=48,
+    cluster__decode_nodes=96,
+)
 
 SMALL_PAIRS = {
-    "basic 1P1D = basic 1P2D": (small(1, 1, "basic"), small(1, 2, "basic")),
-    "dualpath 1P1D = basic 2P1D": (small(1, 1, "dualpath"), small(2, 1, "basic")),
-    "dualpath 2P1D = dualpath 1P2D": (small(2, 1, "dualpath"), small(1, 2, "dualpath")),
+    "basic": Pair("basic 1P1D", "basic 1P2D", (small(1, 1, "basic"), small(1, 2, "basic"))),
+    "both": Pair("dualpath 1P1D", "basic 2P1D", (small(1, 1, "dualpath"), small(2, 1, "basic"))),
+    "dualpath": Pair("dualpath 2P1D", "dualpath 1P2D", (small(2, 1, "dualpath"), small(1, 2, "dualpath"))),
 }
-"""Storage-bound on either side of the sign."""
 
 CAPACITY = {system: job("capacity", system=system) for system in ("basic", "dualpath")}
-STEADY = job(workload__agents=800, workload__arrival_rate=0.4, horizon_s=2000.0)
-FIRST_TURNS = job("start", workload__agents=2048)
+SERVED = job("online", workload__arrival_rate=0.4)
+CALM = job(workload__agents=500, workload__arrival_rate=0.1)
+"""All trajectories once, to the end."""
 
 QUEUEING = {
-    (system, rate): job(system=system, workload__agents=400, workload__arrival_rate=rate, horizon_s=1000.0)
-    for system in ("dualpath", "basic")
-    for rate in QUEUEING_RATES
+    (system, rate): job(system=system, workload__agents=800, workload__arrival_rate=rate, horizon_s=2000.0)
+    for system, rates in QUEUEING_RATES.items()
+    for rate in rates
 }
+
+FORWARDS = job("forward")
+FIRST_TURNS = {
+    system: job(
+        "start",
+        model="ds-27b",
+        system=system,
+        workload__agents=1024,
+        workload__source="paper-48k",
+        cluster__prefill_nodes=1,
+        cluster__decode_nodes=1,
+    )
+    for system in ("dualpath", "roundrobin", "layerwise", "basic")
+}
+"""Only dualpath packs forwards by a compute quota."""
 
 SCHEDULER = job("scheduler", workload__agents=16_384, cluster__prefill_nodes=48, cluster__decode_nodes=96, horizon_s=180.0)
 """1,152 GPUs: a first minute or two of first prompts, then a minute of turns as many as the cluster bears."""
