@@ -27,7 +27,7 @@ LINEAR_FLOPS_PER_S = 1200e12
 """Published (DeepGEMM, grouped FP8 GEMMs of DeepSeek-V3's shapes on H800, their mean): rate of everything else in a prefill forward, per
 GPU of the group."""
 
-LAYER_BLOCK_S = 2.6e-6
+LAYER_BLOCK_S = 2.75e-6
 """Fitted on A1, A2 and A5: time that an engine takes over one Layer Block of a cached prefix, besides FLOPs and copies. A prefill engine
 spends it within attention, in every forward that attends to the block; a decode engine once, as it takes a sequence in."""
 
@@ -39,7 +39,7 @@ PREFILL_LAYER_FLOOR_S = 7.0e-3
 """Fitted on A1, A2 and A5: least time of an expert-parallel layer of a prefill forward, however few tokens it has: the host's launches and
 synchronisation, which run beside the GPU's work."""
 
-DECODE_LAYER_S = 0.26e-3
+DECODE_LAYER_S = 0.24e-3
 """Fitted on A4: time of an expert-parallel layer of a decode step that adds to its reads and FLOPs: launches, latency of dispatch and
 combine."""
 

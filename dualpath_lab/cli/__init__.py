@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from dualpath_lab import models, theory, workload
-from dualpath_lab.cli import advising, calibrating, reproduction, sweeping
+from dualpath_lab.cli import advising, calibrating, fitting, reproduction, sweeping
 from dualpath_lab.cli.arguments import count, ended_like_interrupted, names, new_file, port, print_json, processes, tokens
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.lane_scenario import LaneScenario
@@ -81,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
 
     published = _command(commands, "reproduce", reproduction.command, "set the published results beside ours (minutes)")
     reproduction.add_arguments(published)
+
+    constants = _command(commands, "fit", fitting.command, "fit the lab's own constants to the published rows marked calibrate (minutes)")
+    fitting.add_arguments(constants)
 
     many = _command(commands, "sweep", sweeping.command, "run many scenarios in parallel")
     sweeping.add_arguments(many)
