@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "rows", nargs="*", metavar="ROW", help="such as B4, or B4.dualpath for a part of it; all but the slow C2 and C3 when left out"
     )
-    parser.add_argument("--slow", action="store_true", help="all rows, C2 and C3 among them")
+    parser.add_argument("--slow", action="store_true", help="all rows, C2 and C3 among them, which are run with the first seed only")
     one_or_more = parser.add_mutually_exclusive_group()
     one_or_more.add_argument("--seed", type=one_seed, dest="seeds", metavar="N", help="seed of the runs (default 0)")
     one_or_more.add_argument("--seeds", type=seeds, metavar="A,B,C", help="run everything with each of these seeds; the table holds means")

@@ -89,7 +89,7 @@ def fit_constants(seeds: Sequence[int], processes: int | None = None, progress: 
     progress : callable, optional
     """
     rows = [row for row in all_rows() if row.use == "calibrate"]
-    published = {row.row: float(row.published) for row in rows if isinstance(row.published, float)}
+    published = {row.row: float(row.published) for row in rows if not isinstance(row.published, str | tuple)}
     runs = _Runs(rows, seeds, processes, progress)
     before = {name: float(getattr(calibration, name)) for name in CONSTANTS}
     varied = [{**before, name: before[name] * factor} for name in CONSTANTS for factor in (1 + VARIATION, 1 - VARIATION)]
