@@ -84,6 +84,7 @@ class Simulation:
         self._generate, self._gap_s = self.workload.generate.data, self.workload.gap_s.data
         self._first_turn = self.workload.first_turn.data
         self._hit_rate = hit_rate_of(scenario)
+        self._request_s = load_hardware(scenario.side("prefill").hardware).request_s
         self.log = TurnLog()
         self.now = 0.0
         self.events = 0
@@ -214,7 +215,10 @@ class Simulation:
         turn.previous = previous
         turn.number = previous.number + 1 if previous else 0
         turn.submitted = self._env.now
-        view = self._latest[agent] = self.dispatch.add(turn)
+        call_later(self._env, self._request_s, partial(self._schedule, turn))
+
+    def _schedule(self, turn: Turn) -> None:
+        view = self._latest[turn.agent] = self.dispatch.add(turn)
         self.scheduler.submit(view)
 
     def _place(self, turn: Turn) -> None:

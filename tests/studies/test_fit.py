@@ -18,7 +18,8 @@ from dualpath_lab.studies.reproduce.jobs import Job, Outcome
 from dualpath_lab.studies.reproduce.rows import all_rows
 
 TRUE = {
-    name: 1.3 * getattr(calibration, name) for name in ("LAYER_BLOCK_S", "PREFILL_LAYER_S", "PREFILL_LAYER_FLOOR_S", "DECODE_LAYER_S")
+    name: 1.3 * getattr(calibration, name)
+    for name in ("LAYER_BLOCK_S", "REQUEST_S", "PREFILL_LAYER_S", "PREFILL_LAYER_FLOOR_S", "DECODE_LAYER_S")
 } | {"STORAGE_EFFICIENCY": 0.8 * calibration.STORAGE_EFFICIENCY}
 
 without_runs = pytest.mark.usefixtures("jobs_run")
@@ -47,7 +48,7 @@ def planted(job: Job, seed: int) -> Outcome:
         return {"relative_throughput": {count: 1.0 if count == "1" else value * more for count, value in published.items()}}
     published_s, power = {
         "dualpath": (5450, at["LAYER_BLOCK_S"] ** 0.5 * at["PREFILL_LAYER_S"] ** 0.3),
-        "oracle": (2000, at["LAYER_BLOCK_S"] ** 0.4 * at["PREFILL_LAYER_S"] ** 0.1 * at["DECODE_LAYER_S"] ** 0.1),
+        "oracle": (2000, at["LAYER_BLOCK_S"] ** 0.4 * at["REQUEST_S"] ** 0.2 * at["DECODE_LAYER_S"] ** 0.1),
         "layerwise": (8750, 1 / at["STORAGE_EFFICIENCY"] ** 0.9),
     }[dict(job.changes)["system"]]
     return {"jct_s": published_s * power * noise}
