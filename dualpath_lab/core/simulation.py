@@ -18,7 +18,7 @@ from dualpath_lab.core.live_change import changed, hit_rate_of
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.prefill import PrefillGroup
 from dualpath_lab.core.prefill_speed import prefill_tokens_per_s
-from dualpath_lab.core.recorder import TurnLog
+from dualpath_lab.core.recorder import TurnLog, wide_enough
 from dualpath_lab.core.systems import make_batching, make_loader, make_scheduler, mechanisms, sides, with_policy
 from dualpath_lab.core.turn import Turn, hit_tokens
 from dualpath_lab.core.turn_view import TurnView
@@ -120,6 +120,15 @@ class Simulation:
     def finished(self) -> bool:
         """Whether every agent is done or the horizon is reached."""
         return self.agents_finished == self.workload.trajectories or self.now >= self._horizon_s
+
+    @property
+    def bin_s(self) -> float:
+        """Width of the bins of what is recorded over time: it doubles as time goes on, so that there are ``network.most_bins`` at most."""
+        cluster = self.cluster
+        models = (group.traffic.series for group in (*cluster.prefill_groups, *cluster.decode_groups))
+        computed = (group.compute for group in cluster.prefill_groups)
+        widest = max(self.network.bin_s, *(series.bin_s for series in (*models, *computed)))
+        return wide_enough(self.now, widest, self.network.most_bins)
 
     @property
     def _horizon_s(self) -> float:
