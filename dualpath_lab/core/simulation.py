@@ -30,7 +30,6 @@ from dualpath_lab.models import load_model
 from dualpath_lab.scenario import Scenario, ScenarioError
 from dualpath_lab.workload import build_workload
 
-
 LATEST_START_S = 2.0**33
 """Within these 272 years the clock, a float, is right to 2 us or better; a run that starts its turns later would round their times."""
 
@@ -280,16 +279,18 @@ class Simulation:
 
     def _check_clock(self, last_arrival_s: float, longest_pauses_s: float) -> None:
         workload = self.scenario.workload
+        if self._horizon_s <= LATEST_START_S:
+            return
         if last_arrival_s > LATEST_START_S:
             raise ScenarioError(
                 f"workload.arrival_rate = {workload.arrival_rate:g} is not allowed with {workload.agents:,} agents: the last would arrive "
                 f"after {last_arrival_s:.3g} s, and a run tells times up to {LATEST_START_S:.3g} s."
             )
         if last_arrival_s + longest_pauses_s > LATEST_START_S:
+            gap = "null" if workload.tool_gap_s is None else f"{workload.tool_gap_s:g}"
             raise ScenarioError(
-                f"workload.source = {workload.source!r} is not allowed with workload.tool_gap_s = "
-                f"{'null' if workload.tool_gap_s is None else f'{workload.tool_gap_s:g}'}: an agent would pause for {longest_pauses_s:.3g} s "
-                f"in all, and a run tells times up to {LATEST_START_S:.3g} s."
+                f"workload.tool_gap_s = {gap} is not allowed with {workload.source!r}: an agent would pause for {longest_pauses_s:.3g} s, "
+                f"and a run tells times up to {LATEST_START_S:.3g} s."
             )
 
     def _check_windows(self, longest: int) -> None:

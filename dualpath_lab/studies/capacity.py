@@ -71,8 +71,7 @@ def serve_online(scenario: Scenario, arrival_rate: float, progress: Progress | N
     ScenarioError
         If the rate is not allowed, or the scenario's parts don't go together.
     """
-    scenario = scenario.with_values({"workload.arrival_rate": arrival_rate, "horizon_s": LONGEST_S})
-    simulation = Simulation(scenario.with_values({"workload.agents": ceil(arrival_rate * LONGEST_S)}))
+    simulation = Simulation(online_scenario(scenario, arrival_rate))
     slo = scenario.slo
     history: list[float] = []
     ttft, tpot, steady = 0.0, 0.0, False
@@ -88,6 +87,18 @@ def serve_online(scenario: Scenario, arrival_rate: float, progress: Progress | N
         steady = before >= 0 and abs(ttft - history[before]) <= STEADY * history[before]
     slo_met = ttft <= slo.ttft_s and tpot <= slo.tpot_s
     return OnlineRun(arrival_rate, ttft, tpot, slo_met, steady, simulation.now, len(simulation.log))
+
+
+def online_scenario(scenario: Scenario, arrival_rate: float) -> Scenario:
+    """The scenario with as many agents as arrive at a rate until ``LONGEST_S``.
+
+    Raises
+    ------
+    ScenarioError
+        If the rate is not allowed.
+    """
+    scenario = scenario.with_values({"workload.arrival_rate": arrival_rate, "horizon_s": LONGEST_S})
+    return scenario.with_values({"workload.agents": ceil(arrival_rate * LONGEST_S)})
 
 
 def capacity(
