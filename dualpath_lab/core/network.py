@@ -148,7 +148,7 @@ class Network(Timer):
     @property
     def most_bins(self) -> int:
         """How many there may be: a power of two."""
-        most = max(MOST_AMOUNTS // max(len(self.links), 1), 1)
+        most = max(MOST_AMOUNTS // max(len(self._arrays.links), 1), 1)
         return min(MOST_BINS, 1 << (most.bit_length() - 1))
 
     def carried(self, first: int, last: int, bin_s: float = 0.0) -> NDArray[np.float64]:

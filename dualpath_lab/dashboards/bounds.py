@@ -63,7 +63,7 @@ def check_turns(workload: Workload, scale: float = 1.0) -> None:
 
 def needed_bytes(turns: int, links: int) -> int:
     """Memory that a run needs at most, however long a time it simulates."""
-    recorded = 8 * min(MOST_AMOUNTS, MOST_BINS * links)
+    recorded = 8 * min(MOST_AMOUNTS, MOST_BINS * 2 * links)  # there is room for up to twice as many links
     return PROCESS_BYTES + TURN_BYTES * turns + LINK_BYTES * links + recorded + recorded // 2
 
 
