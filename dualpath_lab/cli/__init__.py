@@ -66,8 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--allow-origin", action="append", default=[], metavar="HOST[:PORT]", help="a name that visitors reach it by, too")
     serve.add_argument("--max-sessions", type=count, default=100, metavar="N", help="pages open at a time (default 100)")
     serve.add_argument("--processes", type=processes, metavar="N", help="heavy runs at a time (default 2, or 1 on one processor)")
-    serve.add_argument("--processes-each", type=processes, metavar="N", help="heavy runs of one visitor at a time (default all of them)")
+    serve.add_argument("--processes-each", type=processes, metavar="N", help="heavy runs of one visitor at a time (default all but one)")
     serve.add_argument("--max-waiting", type=count, default=2000, metavar="N", help="heavy runs that may wait (default 2000)")
+    serve.add_argument("--max-run-s", type=count, default=600, metavar="S", help="seconds that a heavy run may take (default 600)")
     serve.add_argument("--prefix", default="", metavar="/PATH", help="what every path begins with, behind a proxy")
     serve.add_argument("--no-show", action="store_true", help="do not open a browser")
 
@@ -254,5 +255,6 @@ def _serve(options: argparse.Namespace) -> None:
         options.processes,
         options.processes_each,
         options.max_waiting,
+        options.max_run_s,
         options.prefix,
     )

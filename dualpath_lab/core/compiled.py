@@ -13,7 +13,7 @@ from typing import Any
 from numba import config, njit
 
 _HERE = Path(__file__).parent
-_SOURCES = ("fluid.py", "fairness.py", "addresses.py", "flows.py", "recorder.py")
+_SOURCES = ("fluid.py", "fairness.py", "addresses.py", "flows.py")
 
 
 def compiled(function: Callable[..., Any]) -> Any:

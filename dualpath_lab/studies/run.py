@@ -10,7 +10,7 @@ from dualpath_lab.result import Result, result_of
 from dualpath_lab.scenario import Scenario
 
 Progress = Callable[[Simulation], None]
-"""Told of a run every few simulated seconds; it may look but not touch."""
+"""Told of a run every few simulated seconds in which something happens; it may look but not touch."""
 
 _PROGRESS_STEP_S = 5.0
 
@@ -37,7 +37,7 @@ def simulate(scenario: Scenario, progress: Progress | None = None, ended: Progre
         simulation.run()
     else:
         while not simulation.finished:
-            simulation.advance(_PROGRESS_STEP_S)
+            simulation.advance(max(_PROGRESS_STEP_S, simulation.next_s - simulation.now))
             progress(simulation)
     result = result_of(simulation, perf_counter() - started)
     if ended:

@@ -88,6 +88,12 @@ COMMANDS = [
     command_line("run /dev/zero", "/dev/zero", "too large"),
     command_line("run --set workload.agents", "'workload.agents'", "KEY=VALUE"),
     command_line("run --set =3", "'=3'"),
+    command_line("run --set workload.arrival_rate=1e-18 --set workload.agents=8", "workload.arrival_rate", "1e-18", "8 agents"),
+    command_line(
+        "run --set workload.source=FOLDER/t.csv --set workload.tool_gap_s=null --set workload.agents=1",
+        *("workload.tool_gap_s", "null", "1e+10 s"),
+        files={"t.csv": PLAIN + "a,0,100,10,\n" + "".join(f"a,{turn},100,10,1000000000\n" for turn in range(1, 11))},
+    ),
     command_line("run --set sytem=basic", "'sytem'", "did you mean 'system'"),
     command_line("run --set model=ds-27c", "'ds-27c'", "did you mean 'ds-27b'"),
     command_line("run --set system=fast", "system = 'fast'", "'dualpath'"),

@@ -179,7 +179,7 @@ FAULTS = (
     Fault("fairness.py", "level = max(link.room, 0.0) / link.weight", "level = max(link.room, 0.0)", "everyone gets the whole link"),
     Fault("fairness.py", "this.left -= moved", "this.left -= 0.99 * moved", "bytes are carried twice"),
     Fault(
-        "fairness.py", "bins[last] += per_s * (now - last * BIN_S)", "bins[last] += per_s * BIN_S", "the last bin holds more than there was"
+        "fairness.py", "bins[last] += per_s * (now - last * bin_s)", "bins[last] += per_s * bin_s", "the last bin holds more than there was"
     ),
     Fault("fluid.py", "link.kv_capacity = link.capacity - model_rate", "link.kv_capacity = link.capacity", "model traffic takes no room"),
     Fault(
