@@ -92,7 +92,7 @@ def _trace(path: Path) -> str:
         raise ScenarioError(
             f"Trace {path.name!r} has {workload.turns:,} turns: this page takes up to {MOST_TURNS:,}; the command line takes more."
         )
-    return f"{workload.trajectories:,} sessions, {workload.turns:,} turns"
+    return " ".join([f"{workload.trajectories:,} sessions, {workload.turns:,} turns" + "." * bool(workload.told), *workload.told])
 
 
 def _config(path: Path) -> str:

@@ -59,14 +59,31 @@ def written(folder: Path, *lines: str | dict[str, Any], name: str = "t") -> Path
         ([PLAIN + ",colour", "a,0,1,5,0,red"], ["unknown column 'colour'", "context"]),
         ([PLAIN + ",turn", "a,0,1,5,0,1"], ["'turn' twice"]),
         ([PLAIN + ",context", "a,0,1,5,0,3"], ["line 2", "context = '3'", "at most 0"]),
-        (["session,turn,append,generate", "a,0,1,5"], ["unknown header", "appended"]),
+        (["session,turn,append,generate", "a,0,1,5"], ["lacks the column appended, generated"]),
+        (["colour,shape", "red,3"], ["unknown columns 'colour,shape'", "session, turn, appended"]),
+        (
+            ["session,turn,input_tokens,output_tokens,hit_tokens_incl_output", "a,0,1,5,0"],
+            ["lacks a column", "gap_before_s", "cycle_time_s"],
+        ),
+        (["Timestamp,timestamp,input_tokens,output_tokens", "1,1,1,1"], ["'timestamp' twice"]),
+        (["1,2,3", "4,5,6"], ["no line of column names", "'1,2,3'"]),
+        (["0,0,0,,0,0", "600,0,0,,0,0"], ["no line of column names", "ServeGen generates"]),
         (["TIMESTAMP,ContextTokens,GeneratedTokens", "soon,1,2"], ["line 2", "TIMESTAMP = 'soon'", "date"]),
-        (["timestamp,input_tokens,output_tokens", "1,0,2"], ["input_tokens = '0'", "at least 1"]),
+        (["timestamp,input_tokens,output_tokens", "1,0,2"], ["no turns", "at least 1 in input_tokens"]),
+        (["timestamp,input_tokens,output_tokens", "-1,1,2"], ["line 2", "timestamp = '-1'", "from 0"]),
+        (["timestamp,input_tokens,output_tokens", "1,1,2", "2024-05-12,1,2"], ["line 3", "timestamp = '2024-05-12'", "a number, as"]),
+        (["TIMESTAMP,ContextTokens,GeneratedTokens", "2024-05-12,1,2", "1,1,2"], ["line 3", "TIMESTAMP = '1'", "a date and time, as"]),
+        (["TIMESTAMP,ContextTokens,GeneratedTokens", ",1,2"], ["line 2", "TIMESTAMP = ''", "a date"]),
+        (["timestamp,input_tokens,output_tokens", "0,1,2", "99999999999,1,2"], ["ten years", "of which unit", "timestamp_ms"]),
         (["{"], ["is not JSON", "line 1"]),
         (["[]"], ["no turns"]),
         (["[1]"], ["JSON objects", "entry 1"]),
         (["[" * 100_000], ["is not JSON"]),
-        ([{"colour": 1}], ["unknown first object", "'colour'"]),
+        (['{"input_length": 1, "output_length": 1, "input_length": 9}'], ["'input_length' twice"]),
+        ([{"colour": 1}], ["unknown column 'colour'"]),
+        ([{"conversations": [{"from": "human", "value": "hi"}]}], ["ShareGPT", "without token counts", "would be usable"]),
+        ([{"session_id": "a", "turns": [{"text": "hi"}]}], ["AIPerf's multi-turn", "without token counts"]),
+        ([{"prompt": "hi", "output_tokens": 5}], ["prompts in words", "without token counts"]),
         ([{"requests": []}], ["no turns"]),
         ([{"requests": 3}], ["line 1", "requests = 3", "a list"]),
         ([{"requests": [3]}], ["line 1: requests[0] = 3", "an object"]),
@@ -77,16 +94,29 @@ def written(folder: Path, *lines: str | dict[str, Any], name: str = "t") -> Path
         ([{"requests": [{"type": "n", "in": 64, "out": 1, "hash_ids": [[]]}]}], ["hash_ids = [[]]", "whole numbers"]),
         (['{"requests": [{"type": "n", "in": 1, "out": 1, "hash_ids": [], "think_time": NaN}]}'], ["think_time = nan", "seconds"]),
         ([{"messages": [{"role": "assistant", "extra": 1}]}], ["messages[0]: extra = 1", "an object"]),
-        ([{"messages": [{"role": "assistant"}]}], ["messages[0]", "'extra' is missing"]),
-        ([{"hash_ids": [1]}], ["line 1", "'input_length' is missing"]),
+        ([{"messages": [{"role": "assistant"}]}], ["messages in words", "line 1", "would be usable"]),
+        ([{"messages": [{"extra": {"response": {"usage": {"prompt_tokens": 0}}}}]}], ["usage: prompt_tokens = 0", "from 1"]),
+        ([{"messages": [{"object": "response", "usage": {"input_tokens": 9}}]}], ["usage", "'completion_tokens' is missing"]),
+        ([{"hash_ids": [1], "input_length": 4}], ["lacks the column output_length"]),
+        ([{"input_length": 1, "output_length": 4}, {"input_length": 1}], ["line 2", "output_length = None"]),
         ([{"hash_ids": [1], "input_length": True, "output_length": 1}], ["input_length = True", "whole number"]),
-        ([{"hash_ids": [1, 2], "input_length": 5, "output_length": 1}], ["hash_ids = [1, 2]", "a list of 1"]),
+        ([{"hash_ids": [1, 2], "input_length": 5, "output_length": 1}], ["hash_ids = a list of 2", "a list of 1"]),
+        (
+            [{"hash_ids": [1] * n, "input_length": p, "output_length": 1} for n, p in ((3, 1500), (3, 1400), (2, 1500))],
+            ["line 3", "hash_ids = a list of 2", "a list of 3", "512 tokens of the 1500"],
+        ),
+        ([{"hash_ids": [1] * 9, "block_size": 8, "input_length": 99, "output_length": 1}], ["hash_ids = a list of 9", "a list of 13"]),
+        (
+            [{"hash_ids": [1], "block_size": size, "input_length": 9, "output_length": 1} for size in (16, 32)],
+            ["line 1", "block_size = 16", "32, as in the other rows"],
+        ),
         ([{"hash_ids": ["a"], "input_length": 5, "output_length": 1}], ["hash_ids = ['a']", "whole numbers"]),
-        ([{"hash_ids": [1], "input_length": 5, "output_length": 1, "timestamp": "x"}], ["timestamp = 'x'", "milliseconds"]),
+        ([{"hash_ids": [1], "input_length": 5, "output_length": 1, "timestamp": "x"}], ["timestamp = 'x'", "a date"]),
         ([{"hash_ids": [1], "input_length": 5, "output_length": 1, "timestamp": 0}, "{"], ["is not JSON", "line 2"]),
         ([{"timestamp": None, "input_tokens": 1, "output_tokens": 1}], ["timestamp = None", "date"]),
         ([{"timestamp": 1, "input_tokens": 1.5, "output_tokens": 1}], ["input_tokens = 1.5", "whole number"]),
-        (["\0" * 100], ["unknown header"]),
+        (["\0" * 100], ["unknown column"]),
+        ([{"requests": [{"type": "n", "in": 9, "out": 1, "hash_ids": []}], "block_size": 0}], ["block_size = 0", "from 1"]),
     ],
     ids=lambda value: str(value)[:60],
 )
@@ -100,7 +130,7 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, lines: list[str | 
     ("changes", "words"),
     [
         ({"appended": [1, -2]}, ["row 2", "appended = -2", "from 0"]),
-        ({"appended": [1.0, 2.5]}, ["row 1", "appended = 1.0", "whole number"]),
+        ({"appended": [1.0, 2.5]}, ["row 2", "appended = 2.5", "whole number"]),
         ({"appended": [1, None]}, ["row 2", "appended = None"]),
         ({"gap_s": [0.0, float("nan")]}, ["row 2", "gap_s = nan", "seconds"]),
         ({"session": [1.5, 1.5]}, ["row 1", "session = 1.5", "a name"]),
@@ -120,7 +150,7 @@ def test_parquet_is_told_by_the_row(tmp_path: Path, changes: dict[str, Any], wor
 def test_parquet_that_is_cut_or_of_another_table_is_told(tmp_path: Path) -> None:
     whole, cut = tmp_path / "t.parquet", tmp_path / "cut.parquet"
     parquet.write_table(pa.table({"a": [1]}), whole)
-    assert "unknown columns 'a'" in told(whole)
+    assert "unknown column 'a'" in told(whole)
     cut.write_bytes(whole.read_bytes()[:-20])
     assert "whole Parquet file" in told(cut)
     parquet.write_table(pa.table({"session": pa.array([], pa.string()), "turn": pa.array([], pa.int64())}), whole)

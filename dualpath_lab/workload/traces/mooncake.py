@@ -19,8 +19,6 @@ HASH_BLOCK = 512
 """Tokens of a block where lengths leave several sizes open: Mooncake's."""
 _SMALLEST_BLOCK = 16
 _LARGEST_BLOCK = 2**20
-_MOST_BRANCHES = 2
-"""More different blocks behind one, and it ends a prefix that sessions share: to ask anew makes a second branch, rarely a third."""
 _MOST_OPEN = 16
 """Rows with the same full blocks of which the latest are remembered."""
 FASTEST_TOKENS_PER_S = 1_000.0
@@ -133,8 +131,8 @@ def continued(blocks: Blocks, prompt: Ints, generated: Ints, time_s: Floats, ord
 
     A row goes on from an earlier one that no other goes on from, whose full blocks lead its own the longest. That one has a shorter
     prompt, and can have ended: at its time and a thousandth of a second for each token that it generates. Its full blocks are no prefix
-    that others share: there are more of them than all rows of the file have in common, and of no more than two sorts are the full
-    blocks that stand behind the last of them in other rows. Where each row goes on from the one before, one block counts as common.
+    that sessions share: there are more of them than all rows of the file have in common, and other rows have but one full block behind
+    the last of them, not several. Where each row goes on from the one before, one block counts as common.
 
     Parameters
     ----------
@@ -156,7 +154,7 @@ def continued(blocks: Blocks, prompt: Ints, generated: Ints, time_s: Floats, ord
                 open_ends[one].remove(ready)
                 previous[row] = ready
                 break
-        if (full := int(blocks.full[row])) > common and branches[ids[full - 1]] <= _MOST_BRANCHES:
+        if (full := int(blocks.full[row])) > common and branches[ids[full - 1]] <= 1:
             open_ends.setdefault(ids[full - 1], deque(maxlen=_MOST_OPEN)).append(row)
     return previous
 

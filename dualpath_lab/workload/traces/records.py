@@ -11,7 +11,7 @@ from typing import Any
 from dualpath_lab.scenario import ScenarioError
 from dualpath_lab.workload.traces.files import LONGEST_LINE, failure
 from dualpath_lab.workload.traces.tables import Batch
-from dualpath_lab.workload.traces.values import A_COUNT, LONGEST_GAP_S, MOST_TOKENS, wrong
+from dualpath_lab.workload.traces.values import A_COUNT, LONGEST_GAP_S, MOST_TOKENS, shortened, wrong
 
 _MISSING = object()
 _BATCH_ROWS = 20_000
@@ -148,6 +148,8 @@ class JsonFile:
                 self._size, value = 0, _parsed(_whole(self.path, text, self._lines))
             if value is _MISSING:
                 raise failure(self.path, f"is not JSON: line {number} cannot be read")
+            if first:
+                _refuse_twice(self.path, text)
             if isinstance(value, list) and first:
                 self.unit, self._size = "entry", 0
                 for entry, one in enumerate(value, start=1):
@@ -160,6 +162,25 @@ class JsonFile:
         if not isinstance(value, dict):
             raise failure(self.path, f"should hold JSON objects, and {self.unit} {place} is none")
         return value
+
+
+def _refuse_twice(path: Path, text: str) -> None:
+    """Refuse a name that stands twice in an object, of which JSON would forget the first."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise failure(path, f"names the column {shortened(twice)!r} twice")
+        return found
+
+    try:
+        json.loads(text, object_pairs_hook=once)
+    except ScenarioError:
+        raise
+    except (ValueError, RecursionError):  # of a file printed over several lines, this is but the first
+        return
 
 
 def _parsed(text: str) -> Any:

@@ -14,6 +14,7 @@ from dualpath_lab.workload.traces import conversations, mooncake
 from dualpath_lab.workload.traces.conversations import Requests
 from dualpath_lab.workload.traces.tables import Draw, Rows, Table, read_table, spelled
 from dualpath_lab.workload.traces.times import A_MOMENT, span_unit
+from dualpath_lab.workload.traces.values import wrong
 from dualpath_lab.workload.trajectories import Workload
 
 Ints = NDArray[np.int64]
@@ -190,8 +191,10 @@ def _times(table: Table, form: Form, notes: list[str]) -> Floats:
         notes.append("No column of times: when the requests came is not known.")
         return np.full(len(table), np.nan)
     may_lack = any(one in table for one in (*_SESSIONS, "chat_id"))
-    if not may_lack and np.isnan(table[column]).any():
-        table.refuse(np.isnan(table[column]), column, A_MOMENT)
+    absent = np.isnan(table[column])
+    if not may_lack and absent.any():
+        place = f"{table.unit} {table.places[np.argmax(absent)]}"
+        raise wrong(table.path, place, table.names[column], "" if table.is_text else None, A_MOMENT)
     usual, whose = ("s", "Qwen-Bailian") if "parent_chat_id" in table else (form.unit, form.whose)
     seconds, note = table.moments[column].seconds(table.path, table[column], usual, whose)
     notes += [note] if note else []

@@ -16,7 +16,7 @@ from dualpath_lab.scenario import ScenarioError
 from dualpath_lab.workload.traces import values
 from dualpath_lab.workload.traces.files import failure
 from dualpath_lab.workload.traces.times import Moments
-from dualpath_lab.workload.traces.values import A_NAME, MOST_TURNS, BadValueError, absent, too_many, wrong
+from dualpath_lab.workload.traces.values import A_NAME, MOST_TURNS, BadValueError, missing, too_many, wrong
 
 Array = NDArray[Any]
 Batch = tuple[Sequence[int], dict[str, Sequence[Any]]]
@@ -269,7 +269,7 @@ class _Reading:
         """Numbers of sessions by their names; -1 for one that is not kept."""
         numbers = np.empty(len(found), np.int64)
         for index, value in enumerate(found):
-            name = f"\0{places[index]}" if optional and absent(value) else values.name(value)
+            name = f"\0{places[index]}" if optional and missing(value) else values.name(value)
             if name is None:
                 raise BadValueError(index, A_NAME)
             number = self._sessions.get(name)
@@ -299,7 +299,7 @@ class _Reading:
 def _optional_names(found: Sequence[Any]) -> Array:
     names = np.empty(len(found), object)
     for index, value in enumerate(found):
-        names[index] = "" if absent(value) else values.name(value)
+        names[index] = "" if missing(value) else values.name(value)
         if names[index] is None:
             raise BadValueError(index, A_NAME)
     return names

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dualpath_lab.scenario import ScenarioError
-from dualpath_lab.workload.traces.values import BadValueError, absent, number
+from dualpath_lab.workload.traces.values import BadValueError, missing, number
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +56,7 @@ class Moments:
         """
         found = np.full(len(values), np.nan)
         for index, value in enumerate(values):
-            if absent(value):
+            if missing(value):
                 continue
             dated = False
             moment = number(value)

@@ -54,8 +54,13 @@ def too_many(path: Path) -> ScenarioError:
 
 
 def absent(value: Any) -> bool:
-    """Whether nothing is said: an empty cell, null, or what tables put for it."""
-    return value is None or value == "" or (isinstance(value, str) and not value.strip())
+    """Whether nothing is said: an empty cell or null."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def missing(value: Any) -> bool:
+    """Whether nothing is said, or what tables of numbers put for nothing."""
+    return absent(value) or (isinstance(value, float) and math.isnan(value))
 
 
 def counts(values: Sequence[Any]) -> NDArray[np.int64]:
@@ -96,7 +101,7 @@ def optional_counts(values: Sequence[Any]) -> NDArray[np.int64]:
     BadValueError
         For the first that is neither.
     """
-    given = [index for index, value in enumerate(values) if not absent(value)]
+    given = [index for index, value in enumerate(values) if not missing(value)]
     found = np.full(len(values), -1, np.int64)
     try:
         found[given] = counts([values[index] for index in given])
