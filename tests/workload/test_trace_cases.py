@@ -74,7 +74,7 @@ def test_what_is_told_is_right(shared_cases: Path, file: str, figure: str, value
         ("mooncake_with_hash_ms.jsonl", ["milliseconds", "512 tokens"]),
         ("aiperf_session_delta_timestamps.jsonl", ["session_id", "what is new", "Pauses between turns are not known"]),
         ("aiperf_session_delay_hash.jsonl", ["delay", "milliseconds", "taken for whole"]),
-        ("burstgpt_v2_sessions.csv", ["Model, Total tokens, Log Type", "1 requests without an output", "seconds", "Elapsed time"]),
+        ("burstgpt_v2_sessions.csv", ["Model, Total tokens, Log Type", "1 request without an output", "seconds", "Elapsed time"]),
         ("bailian_blksz16.jsonl", ["16 tokens", "seconds", "type, turn"]),
     ],
 )

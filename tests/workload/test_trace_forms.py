@@ -97,7 +97,7 @@ def test_claude_code_sessions(tmp_path: Path) -> None:
     found = statistics(workload)
     assert (found["subagents_left_out"], found["shared_prefix_tokens"], found["shrunk_turns"]) == (1, 110, 1)
     assert (found["tool_gap_s"]["mean"], found["human_gap_s"]["mean"]) == (2.5, 60)
-    assert any("sub-agents are left out" in note for note in found["notes"])
+    assert any("Left out: 1 request of sub-agents" in note for note in found["notes"])
 
 
 def test_claude_code_sessions_may_have_other_blocks_and_share_them(tmp_path: Path) -> None:
@@ -170,8 +170,8 @@ def test_mini_swe_calls_that_are_not_found_are_told(tmp_path: Path) -> None:
     trajectory = {"info": {"model_stats": {"api_calls": 3}}, "messages": [call, {"role": "assistant", "content": "typed by hand"}, call]}
     workload = read_trace(written(tmp_path, "t.json", trajectory))
     assert workload.turns == 2
-    assert any("counts 3 api_calls, and usage stands with 2" in note for note in workload.told)
-    assert any("1 answers have no usage" in note for note in workload.told)
+    assert any("counts 3 calls in api_calls, and 2 have usage" in note for note in workload.told)
+    assert any("Left out: 1 answer without usage" in note for note in workload.told)
 
 
 SINGLE = [
@@ -199,7 +199,7 @@ def test_failed_requests_are_left_out_and_counted(tmp_path: Path) -> None:
     assert workload.append.tolist() == [6]
     found = statistics(workload)
     assert (found["empty_left_out"], found["failed_left_out"]) == (1, 1)
-    assert any("without an output" in note for note in found["notes"])
+    assert any("Left out: 1 request without an output" in note for note in found["notes"])
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_marks_of_failure_are_understood_and_counted(tmp_path: Path, column: str
     workload = read_trace(written(tmp_path, "t.csv", f"timestamp,input_tokens,output_tokens,{column}", *rows))
     assert workload.append.tolist() == kept
     assert statistics(workload)["failed_left_out"] == len(marks) - len(kept)
-    assert any("failed by their mark" in note for note in workload.told)
+    assert any("that failed by a mark" in note for note in workload.told)
     assert any("not understood" in note for note in workload.told) == ("purple" in marks)
 
 

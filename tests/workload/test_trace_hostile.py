@@ -103,7 +103,7 @@ def written(folder: Path, *lines: str | dict[str, Any], name: str = "t") -> Path
         ([{"hash_ids": [1, 2], "input_length": 5, "output_length": 1}], ["hash_ids = a list of 2", "a list of 1"]),
         (
             [{"hash_ids": [1] * n, "input_length": p, "output_length": 1} for n, p in ((3, 1500), (3, 1400), (2, 1500))],
-            ["line 3", "hash_ids = a list of 2", "a list of 3", "512 tokens of the 1500"],
+            ["line 3", "hash_ids = a list of 2", "a list of 3", "512 tokens of a prompt of 1500"],
         ),
         ([{"hash_ids": [1] * 9, "block_size": 8, "input_length": 99, "output_length": 1}], ["hash_ids = a list of 9", "a list of 13"]),
         (

@@ -12,7 +12,7 @@ import numpy as np
 from dualpath_lab.workload.statistics import gap_spreads
 from dualpath_lab.workload.traces.records import Record
 from dualpath_lab.workload.traces.sessions import Sessions
-from dualpath_lab.workload.traces.values import shortened_list
+from dualpath_lab.workload.traces.values import counted, shortened_list
 from dualpath_lab.workload.trajectories import BLOCK_TOKENS, Workload
 
 _MAIN = ("n", "s")
@@ -67,7 +67,7 @@ def read_claude_code(path: Path, records: Iterable[Record]) -> Workload:
     notes: dict[str, Any] = {"subagents_left_out": left_out, "shared_prefix_tokens": float(np.mean(shared)), "notes": []}
     notes["notes"].append(f"Blocks of hash_ids are taken for {' and '.join(map(str, sorted(sizes)))} tokens, as block_size says or 64.")
     if left_out:
-        notes["notes"].append(f"{left_out:,} requests of sub-agents are left out.")
+        notes["notes"].append(f"Left out: {counted(left_out, 'request')} of sub-agents.")
     if not paused:
         notes["notes"].append("Pauses between turns are not known, as no request has think_time: they are taken for 0.")
     if unused:

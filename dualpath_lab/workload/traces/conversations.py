@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dualpath_lab.workload.traces.mooncake import Blocks, continued, known_runs
 from dualpath_lab.workload.traces.tables import Table
-from dualpath_lab.workload.traces.values import MOST_TOKENS
+from dualpath_lab.workload.traces.values import MOST_TOKENS, counted
 from dualpath_lab.workload.trajectories import BLOCK_TOKENS, Workload
 
 Ints = NDArray[np.int64]
@@ -135,9 +135,9 @@ def by_parent(requests: Requests, notes: list[str]) -> Linked:
         if chat[row]:
             seen[chat[row]] = row
     if lost:
-        notes.append(f"{lost:,} requests have a parent_chat_id that no earlier request has: each begins a session.")
+        notes.append(f"Begun anew: {counted(lost, 'request')} with a parent_chat_id that no earlier request has.")
     if branched:
-        notes.append(f"{branched:,} requests have a parent from which another goes on: each begins a session.")
+        notes.append(f"Begun anew: {counted(branched, 'request')} with a parent from which another goes on.")
     return _whole_prompts(requests, previous, order, notes)
 
 
@@ -210,7 +210,7 @@ def _whole_prompts(requests: Requests, previous: Ints, order: Ints, notes: list[
     if blocks is None:
         context[later] = np.where(prompt[later] >= left, left, np.where(prompt[later] >= prompt[before], prompt[before], 0))
         if shorter := int(np.count_nonzero(prompt[later] < prompt[before])):
-            notes.append(f"{shorter:,} later prompts are shorter than the one before: nothing of them is taken for cached.")
+            notes.append(f"Nothing is taken for cached of {counted(shorter, 'later prompt')} shorter than the one before.")
     else:
         context = np.minimum(known_runs(blocks, order) * blocks.size, prompt)
         goes_on = _leads(blocks, later, before)

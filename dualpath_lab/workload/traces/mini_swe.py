@@ -8,6 +8,7 @@ from pathlib import Path
 from dualpath_lab.workload.traces.records import Record
 from dualpath_lab.workload.traces.sessions import Sessions
 from dualpath_lab.workload.traces.unusable import only_words
+from dualpath_lab.workload.traces.values import counted
 from dualpath_lab.workload.trajectories import Workload
 
 _PROMPT = ("prompt_tokens", "input_tokens")
@@ -53,7 +54,7 @@ def read_mini_swe(path: Path, records: Iterable[Record]) -> Workload:
             raise only_words(path, trajectory.place)
         notes += _counted(trajectory, calls)
     if silent:
-        notes.append(f"{silent:,} answers have no usage and are left out.")
+        notes.append(f"Left out: {counted(silent, 'answer')} without usage.")
     return sessions.workload({"clipped_turns": clipped, "notes": notes})
 
 
@@ -82,4 +83,4 @@ def _counted(trajectory: Record, calls: int) -> list[str]:
     told = stats.fields.get("api_calls") if stats else None
     if type(told) is not int or told == calls:
         return []
-    return [f"The trajectory of {trajectory.place} counts {told:,} api_calls, and usage stands with {calls:,} of them."]
+    return [f"The trajectory of {trajectory.place} counts {counted(told, 'call')} in api_calls, and {calls:,} have usage."]

@@ -102,7 +102,7 @@ def _not_so_many(table: Table, row: int, prompt: Any, size: int) -> Exception:
         f"{table.unit} {table.places[row]}",
         table.names["hash_ids"],
         _Counted(shown),
-        f"a list of {blocks}, one for each block of {size} tokens of the {prompt[row]} (a column block_size may say another size)",
+        f"a list of {blocks}, one for each block of {size} tokens of a prompt of {prompt[row]} (a column block_size may say another size)",
     )
 
 

@@ -14,7 +14,7 @@ from dualpath_lab.workload.traces import conversations, mooncake
 from dualpath_lab.workload.traces.conversations import Requests
 from dualpath_lab.workload.traces.tables import Draw, Rows, Table, read_table, spelled
 from dualpath_lab.workload.traces.times import A_MOMENT, span_unit
-from dualpath_lab.workload.traces.values import wrong
+from dualpath_lab.workload.traces.values import counted, wrong
 from dualpath_lab.workload.trajectories import Workload
 
 Ints = NDArray[np.int64]
@@ -164,17 +164,18 @@ def _usable(table: Table, form: Form, notes: list[str]) -> tuple[Table, dict[str
             marks = table[column]
             failed |= marks == 1
             if strange := int(np.count_nonzero(marks == -1)):
-                notes.append(f"{strange:,} values of {table.names[column]} are not understood: their requests are kept.")
+                notes.append(f"Kept: {counted(strange, 'request')} with a {table.names[column]} that is not understood.")
     if failed.any():
-        notes.append(f"{np.count_nonzero(failed):,} requests are left out, as they failed by their mark.")
+        notes.append(f"Left out: {counted(np.count_nonzero(failed), 'request')} that failed by a mark.")
     if form.zero_failed:
         silent = ~failed & (table[form.output] == 0)
         failed |= silent
         if silent.any():
-            notes.append(f"{np.count_nonzero(silent):,} requests without an output are left out, as {form.whose} marks failed ones so.")
+            silences = counted(np.count_nonzero(silent), "request")
+            notes.append(f"Left out: {silences} without an output, as {form.whose} marks those that failed.")
     empty = ~failed & (table[form.prompt] == 0)
     if empty.any():
-        notes.append(f"{np.count_nonzero(empty):,} requests with an empty prompt are left out.")
+        notes.append(f"Left out: {counted(np.count_nonzero(empty), 'request')} with an empty prompt.")
     kept = ~failed & ~empty
     if not kept.any():
         raise ScenarioError(

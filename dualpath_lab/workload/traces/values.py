@@ -221,6 +221,11 @@ def _mark(value: Any, failed_if: bool) -> int:
     return 1 if failed_if else -1
 
 
+def counted(number: int, what: str) -> str:
+    """So many of something that is named in the singular."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def shortened_list(names: Sequence[str]) -> str:
     """Names in a sentence; of many the first ones and how many more there are."""
     shown, more = names[:12], len(names) - 12
