@@ -60,7 +60,7 @@ def written(folder: Path, *lines: str | dict[str, Any], name: str = "t") -> Path
         ([PLAIN + ",turn", "a,0,1,5,0,1"], ["'turn' twice"]),
         ([PLAIN + ",context", "a,0,1,5,0,3"], ["line 2", "context = '3'", "at most 0"]),
         (["session,turn,append,generate", "a,0,1,5"], ["lacks the column appended, generated"]),
-        (["colour,shape", "red,3"], ["unknown columns 'colour,shape'", "session, turn, appended"]),
+        (["colour,shape", "red,3"], ["unknown header 'colour,shape'", "session, turn, appended"]),
         (
             ["session,turn,input_tokens,output_tokens,hit_tokens_incl_output", "a,0,1,5,0"],
             ["lacks a column", "gap_before_s", "cycle_time_s"],
@@ -80,7 +80,7 @@ def written(folder: Path, *lines: str | dict[str, Any], name: str = "t") -> Path
         (["[1]"], ["JSON objects", "entry 1"]),
         (["[" * 100_000], ["is not JSON"]),
         (['{"input_length": 1, "output_length": 1, "input_length": 9}'], ["'input_length' twice"]),
-        ([{"colour": 1}], ["unknown column 'colour'"]),
+        ([{"colour": 1}], ["unknown first object", "'colour'"]),
         ([{"conversations": [{"from": "human", "value": "hi"}]}], ["ShareGPT", "without token counts", "would be usable"]),
         ([{"session_id": "a", "turns": [{"text": "hi"}]}], ["AIPerf's multi-turn", "without token counts"]),
         ([{"prompt": "hi", "output_tokens": 5}], ["prompts in words", "without token counts"]),
@@ -115,7 +115,7 @@ def written(folder: Path, *lines: str | dict[str, Any], name: str = "t") -> Path
         ([{"hash_ids": [1], "input_length": 5, "output_length": 1, "timestamp": 0}, "{"], ["is not JSON", "line 2"]),
         ([{"timestamp": None, "input_tokens": 1, "output_tokens": 1}], ["timestamp = None", "date"]),
         ([{"timestamp": 1, "input_tokens": 1.5, "output_tokens": 1}], ["input_tokens = 1.5", "whole number"]),
-        (["\0" * 100], ["unknown column"]),
+        (["\0" * 100], ["unknown header"]),
         ([{"requests": [{"type": "n", "in": 9, "out": 1, "hash_ids": []}], "block_size": 0}], ["block_size = 0", "from 1"]),
     ],
     ids=lambda value: str(value)[:60],
@@ -150,7 +150,7 @@ def test_parquet_is_told_by_the_row(tmp_path: Path, changes: dict[str, Any], wor
 def test_parquet_that_is_cut_or_of_another_table_is_told(tmp_path: Path) -> None:
     whole, cut = tmp_path / "t.parquet", tmp_path / "cut.parquet"
     parquet.write_table(pa.table({"a": [1]}), whole)
-    assert "unknown column 'a'" in told(whole)
+    assert "unknown columns 'a'" in told(whole)
     cut.write_bytes(whole.read_bytes()[:-20])
     assert "whole Parquet file" in told(cut)
     parquet.write_table(pa.table({"session": pa.array([], pa.string()), "turn": pa.array([], pa.int64())}), whole)

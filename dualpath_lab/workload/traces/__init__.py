@@ -113,8 +113,8 @@ def _unknown(rows: Rows, names: dict[str, str]) -> ScenarioError:
         if len(missing := [column for column in columns if column not in names]) < len(columns) - 1:
             return failure(rows.path, f"lacks the column {', '.join(missing)}: a table of turns should have {', '.join(columns)}")
     forms = [", ".join(columns) for columns in (turn_tables.PLAIN, turn_tables.REQUIRED, *(form.written for form in requests.FORMS))]
-    what = "has the unknown column" + ("s" if len(rows.names) > 1 else "")
+    what = "header" if rows.is_text else "columns" if rows.unit == "row" else "first object with the fields"
     return ScenarioError(
-        f"Trace {str(rows.path)!r} {what} {shortened(','.join(rows.names))!r}: it should name the columns {'; or '.join(forms)}; "
+        f"Trace {str(rows.path)!r} has an unknown {what} {shortened(','.join(rows.names))!r}: it should name the columns {'; or '.join(forms)}; "
         f"or in JSON one of the fields {', '.join(_NESTED)}."
     )

@@ -165,17 +165,13 @@ def _usable(table: Table, form: Form, notes: list[str]) -> tuple[Table, dict[str
             failed |= marks == 1
             if strange := int(np.count_nonzero(marks == -1)):
                 notes.append(f"Kept: {counted(strange, 'request')} with a {table.names[column]} that is not understood.")
-    if failed.any():
-        notes.append(f"Left out: {counted(np.count_nonzero(failed), 'request')} that failed by a mark.")
-    if form.zero_failed:
-        silent = ~failed & (table[form.output] == 0)
-        failed |= silent
-        if silent.any():
-            silences = counted(np.count_nonzero(silent), "request")
-            notes.append(f"Left out: {silences} without an output, as {form.whose} marks those that failed.")
-    empty = ~failed & (table[form.prompt] == 0)
-    if empty.any():
-        notes.append(f"Left out: {counted(np.count_nonzero(empty), 'request')} with an empty prompt.")
+    silent = ~failed & (table[form.output] == 0) if form.zero_failed else np.zeros_like(failed)
+    empty = ~failed & ~silent & (table[form.prompt] == 0)
+    silence = f"without an output, as {form.whose} marks those that failed"
+    for rows, why in ((failed, "that failed by a mark"), (silent, silence), (empty, "with an empty prompt")):
+        if count := int(np.count_nonzero(rows)):
+            notes.append(f"Left out: {counted(count, 'request')} {why}.")
+    failed |= silent
     kept = ~failed & ~empty
     if not kept.any():
         raise ScenarioError(

@@ -25,6 +25,8 @@ Batch = tuple[Sequence[int], dict[str, Sequence[Any]]]
 MOST_IDS = 50_000_000
 """Hashes of all rows together."""
 _MOST_DISTINCT = 10_000_000
+MOST_LINKED = 4_000_000
+"""Rows that only together tell the sessions, and so are all kept."""
 
 
 class Rows(Protocol):
@@ -205,6 +207,10 @@ class _Reading:
             part = self._thinned(self._part(places, found))
             kept += len(part[""])
             parts.append(part)
+            if self._whole and kept > MOST_LINKED:
+                raise failure(
+                    self._rows.path, f"has too many requests: it should have at most {MOST_LINKED:,}, as they tell who goes on from whom"
+                )
             if kept > MOST_TURNS and not (self._whole and self._draw):
                 if self._draw is None:
                     raise too_many(self._rows.path)

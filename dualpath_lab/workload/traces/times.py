@@ -25,6 +25,7 @@ _SINCE_1970 = (("ns", 1e17), ("us", 1e14), ("ms", 1e11), ("s", 1e8))
 """From which size on all of a column's numbers are moments since 1970: after 1973 each unit is a thousand times the next."""
 _LONGEST_S = 10 * 365.25 * 86400
 _EPOCH = datetime(1970, 1, 1)
+_EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SinceEpoch(float):
@@ -58,10 +59,11 @@ class Moments:
         for index, value in enumerate(values):
             if missing(value):
                 continue
-            dated = False
-            moment = number(value)
-            if math.isnan(moment) or isinstance(value, SinceEpoch):
-                dated, moment = True, self._date(value)
+            dated = bool(self._dated) or isinstance(value, SinceEpoch)
+            moment = self._date(value) if dated else number(value)
+            if math.isnan(moment):
+                dated = not dated
+                moment = self._date(value) if dated else number(value)
             if not math.isfinite(moment) or (moment < 0 and not dated):
                 raise BadValueError(index, A_MOMENT)
             if self._dated is None:
@@ -77,17 +79,14 @@ class Moments:
         if isinstance(value, SinceEpoch):
             return float(value)
         if isinstance(value, str):
-            try:
-                value = datetime.fromisoformat(re.sub(r"\s*(UTC|GMT|z)$", "Z", re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", value.strip())))
-            except ValueError:
-                return math.nan
+            value = _parsed(value) or _parsed(re.sub(r"\s*(UTC|GMT)$", "Z", re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", value.strip())))
         elif isinstance(value, date) and not isinstance(value, datetime):
             value = datetime(value.year, value.month, value.day)
         if not isinstance(value, datetime):
             return math.nan
         self._zones.add(value.tzinfo is not None)
         try:
-            return ((value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value) - _EPOCH).total_seconds()
+            return (value - (_EPOCH if value.tzinfo is None else _EPOCH_UTC)).total_seconds()
         except OverflowError:
             return math.nan
 
@@ -143,6 +142,13 @@ class Moments:
                 f"Trace {str(path)!r} has moments more than ten years apart in {self.column}, taken for {_WORDS[unit]}: "
                 f"of which unit are they? The column's name should say so: {', '.join(f'timestamp_{each}' for each in UNITS)}."
             )
+
+
+def _parsed(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def span_unit(column: str, usual: str) -> tuple[float, str]:
