@@ -136,6 +136,11 @@ def test_hashes_tell_whether_rows_are_whole_prompts(tmp_path: Path) -> None:
     assert read(tmp_path, new).context.tolist() == [0, 700]
 
 
+def test_hashes_may_stand_with_the_lengths_of_any_form(tmp_path: Path) -> None:
+    rows = [{"session": "a", "input_tokens": 600, "output_tokens": 9, "hash_ids": ids} for ids in ([1, 2], [3, 4])]
+    assert read(tmp_path, rows).context.tolist() == [0, 609]
+
+
 def test_the_same_first_blocks_are_shared_between_sessions(tmp_path: Path) -> None:
     rows = [session(name, 1100, 1, hash_ids=[1, 2, 10 + index], timestamp=index) for index, name in enumerate("abc")]
     workload = read(tmp_path, rows)

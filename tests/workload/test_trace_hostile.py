@@ -95,6 +95,7 @@ def written(folder: Path, *lines: str | dict[str, Any], name: str = "t") -> Path
         (['{"requests": [{"type": "n", "in": 1, "out": 1, "hash_ids": [], "think_time": NaN}]}'], ["think_time = nan", "seconds"]),
         ([{"messages": [{"role": "assistant", "extra": 1}]}], ["messages[0]: extra = 1", "an object"]),
         ([{"messages": [{"role": "assistant"}]}], ["messages in words", "line 1", "would be usable"]),
+        ([{"messages": [{"role": "user", "content": "hi"}], "output_length": 5}], ["messages in words", "line 1"]),
         ([{"messages": [{"extra": {"response": {"usage": {"prompt_tokens": 0}}}}]}], ["usage: prompt_tokens = 0", "from 1"]),
         ([{"messages": [{"object": "response", "usage": {"input_tokens": 9}}]}], ["usage", "'completion_tokens' is missing"]),
         ([{"hash_ids": [1], "input_length": 4}], ["lacks the column output_length"]),

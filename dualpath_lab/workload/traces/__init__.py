@@ -114,7 +114,8 @@ def _unknown(rows: Rows, names: dict[str, str]) -> ScenarioError:
             return failure(rows.path, f"lacks the column {', '.join(missing)}: a table of turns should have {', '.join(columns)}")
     forms = [", ".join(columns) for columns in (turn_tables.PLAIN, turn_tables.REQUIRED, *(form.written for form in requests.FORMS))]
     what = "header" if rows.is_text else "columns" if rows.unit == "row" else "first object with the fields"
-    return ScenarioError(
-        f"Trace {str(rows.path)!r} has an unknown {what} {shortened(','.join(rows.names))!r}: it should name the columns {'; or '.join(forms)}; "
-        f"or in JSON one of the fields {', '.join(_NESTED)}."
+    return failure(
+        rows.path,
+        f"has an unknown {what} {shortened(','.join(rows.names))!r}: it should name the columns {'; or '.join(forms)}; "
+        f"or in JSON one of the fields {', '.join(_NESTED)}",
     )

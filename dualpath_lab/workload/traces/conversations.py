@@ -32,6 +32,8 @@ class Requests:
     delay_s : float64 array, shape (rows,), optional
         Pause before each, where the table tells it.
     blocks : Blocks, optional
+    length : str
+        The table's column of prompts.
     """
 
     table: Table
@@ -40,6 +42,7 @@ class Requests:
     time_s: Floats
     delay_s: Floats | None
     blocks: Blocks | None
+    length: str
 
     def __len__(self) -> int:
         return len(self.prompt)
@@ -169,7 +172,7 @@ def by_session(requests: Requests, column: str, says_new: bool, notes: list[str]
     if not says_new or not len(later):
         notes += [f"Requests of one {name} follow each other, and their prompts are taken for whole."] if len(later) else []
         return _whole_prompts(requests, previous, in_time, notes)
-    length = requests.table.names["input_length"]
+    length = requests.table.names[requests.length]
     notes.append(
         f"Requests of one {name} follow each other, and a later one's {length} is taken for what is new since the previous prompt and "
         "output, as AIPerf has it."
@@ -239,7 +242,7 @@ def _new_parts(requests: Requests, previous: Ints, order: Ints, in_time: Ints, n
         before = previous[row]
         context[row] = context[before] + append[before] + requests.generated[before]
         if context[row] > MOST_TOKENS:
-            requests.table.refuse(np.arange(len(append)) == row, "input_length", f"such that a session has at most {MOST_TOKENS} tokens")
+            requests.table.refuse(np.arange(len(append)) == row, requests.length, f"such that a session has at most {MOST_TOKENS} tokens")
     return Linked(requests, previous, context, append, _gaps(requests, previous, notes))
 
 

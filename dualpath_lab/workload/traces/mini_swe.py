@@ -33,7 +33,7 @@ def read_mini_swe(path: Path, records: Iterable[Record]) -> Workload:
     ScenarioError
         If a field is missing or wrong, or messages have no usage at all.
     """
-    sessions, clipped, silent = Sessions(path), 0, 0
+    sessions, clipped, silent, words = Sessions(path), 0, 0, ""
     notes = ["Pauses between turns are not known, as the time from call to call has the model's own in it: they are taken for 0."]
     for trajectory in records:
         sessions.start()
@@ -50,9 +50,13 @@ def read_mini_swe(path: Path, records: Iterable[Record]) -> Workload:
             clipped += prompt < left
             sessions.add(min(left, prompt), prompt, generated)
             left = prompt + (max(0, generated - _reasoning(usage)) if is_answer else 0)
-        if answers and not calls:
-            raise only_words(path, trajectory.place)
+        if not calls and trajectory.items("messages"):
+            words = words or trajectory.place
+            if answers:
+                raise only_words(path, words)
         notes += _counted(trajectory, calls)
+    if words and not sessions.turns:
+        raise only_words(path, words)
     if silent:
         notes.append(f"Left out: {counted(silent, 'answer')} without usage.")
     return sessions.workload({"clipped_turns": clipped, "notes": notes})

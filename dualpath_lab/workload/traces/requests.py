@@ -116,6 +116,7 @@ def read_requests(rows: Rows, form: Form, draw: Draw | None = None) -> Workload:
         time_s,
         _pauses(table, notes),
         mooncake.read_blocks(table, table[form.prompt]) if "hash_ids" in table else None,
+        form.prompt,
     )
     if requests.blocks is not None:
         why = "as a column says" if "block_size" in table else "by the lengths"
