@@ -120,10 +120,12 @@ class Side(Part):
 class WorkloadSpec(Part):
     """Which trajectories run, how many, when they start and how they are bent (reference section 9).
 
-    Pauses between turns are exponential with the mean ``tool_gap_s``, or the trace's own where that is None.
+    Pauses between turns are exponential with the mean ``tool_gap_s``, or the trace's own where that is None. ``sessions`` of the source
+    are drawn with the seed for the agents to take; all of a trace's, or 500 of a paper's dataset, where that is None.
     """
 
     source: Name = "paper-64k"
+    sessions: int | None = Field(None, ge=1, le=2_000_000)
     agents: int = Field(1024, ge=1, le=1_000_000)
     arrival_rate: float | None = Field(None, gt=0, le=1e6)
     hit_rate: float | None = Field(None, ge=0, le=1)

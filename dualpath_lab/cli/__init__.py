@@ -220,13 +220,15 @@ def _workload(options: argparse.Namespace) -> None:
     if options.json:
         print_json(values)
         return
-    pooled = values.pop("pooled")
+    pooled, notes = values.pop("pooled"), values.pop("notes")
     width = max(map(len, values))
     for name, value in values.items():
         print(f"{name:<{width}}  {_statistic(value)}")
     print("over all turns, append and gap_s from the second on:")
     for name, value in pooled.items():
         print(f"  {name:<{width - 2}}  {_statistic(value)}")
+    for note in notes:
+        print(f"note: {note}")
 
 
 def _statistic(value: Any) -> str:

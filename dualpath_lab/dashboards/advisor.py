@@ -31,7 +31,7 @@ from dualpath_lab.studies.sweep.rows import DONE
 
 POLL_MS = 250
 _KINDS: dict[Kind, tuple[str, str, str]] = {
-    "trace": ("source", "Your trace", ".csv,.parquet,.json,.jsonl,.gz,.xz"),
+    "trace": ("source", "Your trace", ".csv,.tsv,.parquet,.json,.jsonl,.gz,.xz,.zst"),
     "config": ("model", "Your model's config.json", ".json"),
 }
 """What a file becomes, what it is called, and its endings."""

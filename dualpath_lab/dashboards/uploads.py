@@ -98,7 +98,7 @@ def _trace(path: Path) -> str:
     check_turns(workload)
     pauses_s = float(workload.gap_s.max())
     pauses = f", whose pauses of up to {duration(pauses_s)} are kept" if pauses_s else ""
-    return f"{workload.trajectories:,} sessions, {workload.turns:,} turns{pauses}"
+    return " ".join([f"{workload.trajectories:,} sessions, {workload.turns:,} turns{pauses}" + "." * bool(workload.told), *workload.told])
 
 
 def _config(path: Path) -> str:

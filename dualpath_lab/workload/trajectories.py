@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,8 @@ class Workload:
     hit_block : int
         Tokens of the blocks in which the source counts contexts.
     notes : mapping
-        What a trace's reader found that the arrays do not hold; :func:`~dualpath_lab.workload.statistics` reports it.
+        What a trace's reader found that the arrays do not hold, under ``notes`` a list of sentences about what was assumed or left out;
+        :func:`~dualpath_lab.workload.statistics` reports it.
     """
 
     name: str
@@ -58,3 +59,20 @@ class Workload:
     def turns(self) -> int:
         """Number of turns of all trajectories together."""
         return len(self.context)
+
+    @property
+    def told(self) -> list[str]:
+        """What was assumed or left out, a sentence each."""
+        return list(self.notes.get("notes", ()))
+
+    def noting(self, sentence: str) -> Workload:
+        """The same with one sentence more."""
+        return replace(self, notes={**self.notes, "notes": [*self.told, sentence]})
+
+    def take(self, chosen: NDArray[np.int64]) -> Workload:
+        """The chosen trajectories in their order, one maybe several times."""
+        turns = np.diff(self.first_turn)[chosen]
+        first_turn = np.concatenate([[0], np.cumsum(turns)])
+        rows = np.arange(first_turn[-1]) + np.repeat(self.first_turn[chosen] - first_turn[:-1], turns)
+        arrays = {name: getattr(self, name)[rows] for name in ("context", "append", "generate", "gap_s")}
+        return replace(self, first_turn=first_turn, **arrays)
