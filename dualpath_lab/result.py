@@ -96,7 +96,8 @@ class Result:
                 spread = ", ".join(f"{key} {duration(value)}" for key, value in latency[name].items())
                 lines.append(f"  {name.upper()}: {spread}")
         lines.append(f"  bottleneck: {values['bottleneck']}")
-        lines += [f"  note: {warning}" for warning in _too_few(values["turns"], "turns")]
+        of_agents = _too_few(values["agents_finished"], "agents")
+        lines += [f"  note: {warning}" for warning in values["warnings"] if warning not in of_agents]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -158,7 +159,11 @@ def result_of(simulation: Simulation, wall_s: float) -> Result:
         },
         "slo_met": ttft is not None and ttft <= slo.ttft_s and (tpot is None or tpot <= slo.tpot_s),
         "bottleneck": _bottleneck(simulation, links),
-        "warnings": _too_few(len(simulation.log), "turns") + _too_few(simulation.agents_finished, "agents"),
+        "warnings": [
+            *_too_few(len(simulation.log), "turns"),
+            *_too_few(simulation.agents_finished, "agents"),
+            *simulation.model.cautions(int((workload.context + workload.append + workload.generate).max())),
+        ],
         "events": simulation.events,
         "wall_s": wall_s,
     }
