@@ -64,7 +64,7 @@ def load_model(name_or_path: str, kv_dtype: str | None = None) -> Model:
         notes.append(weights.sentence)
     if config.assumed:
         fields = ", ".join(f"{field} = {value}" for field, value in config.assumed.items())
-        doubts.append(f"The config leaves out {fields}: that is the default of the model's class.")
+        doubts.append(f"Not in the config, and taken as the model's class has it: {fields}.")
     name = path.parent.name if path.stem == "config" and path.parent.name else path.stem
     return _model(name, shape, stored, weights.bytes, read_max_positions(config), notes, doubts)
 

@@ -163,6 +163,7 @@ def gpt(config: Config, family: Family) -> Shape:
 
 def chatglm(config: Config, family: Family) -> Shape:
     """ChatGLM and GLM-4-9B, by their own names."""
+    config.get("num_hidden_layers")  # num_layers once more
     layers, heads = config.integer("num_layers"), config.integer("num_attention_heads")
     kv_heads = config.integer("multi_query_group_num", largest=heads) if config.get("multi_query_attention") is True else heads
     attention = GroupedQuery(heads=heads, kv_heads=kv_heads, head_dim=config.integer("kv_channels"))

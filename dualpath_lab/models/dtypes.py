@@ -15,7 +15,6 @@ _TORCH_DTYPES = {
     **{"float8_e4m3fn": "fp8", "fp8": "fp8", "float32": "bf16", "float": "bf16", "auto": "bf16"},
 }
 """Engines serve models that are published in 32 bits in 16."""
-_FP8 = ("fp8", "fp8_e4m3", "fp8_e5m2", "float8_e4m3fn", "fp8_per_tensor")
 _UNQUANTIZED = ("none", "auto", "")
 _STATEMENTS = ("kv_cache_scheme", "kv_cache_quant_algo", "kv_cache_dtype")
 
@@ -50,15 +49,14 @@ def read_kv_dtype(config: Config) -> tuple[str, str]:
         If they say a type that is not known here.
     """
     for name, value in _statements(config):
-        if value is None or str(value).lower() in _UNQUANTIZED:
+        if not value or str(value).lower() in _UNQUANTIZED:
             continue
-        if _is_fp8(value):
-            return "fp8", f"{name} says so"
-        raise config.refused_value(
-            name, value, f"a KV-cache is stored in {', '.join(DTYPE_BYTES)} here, and --kv-dtype or kv_dtype says in which"
-        )
-    computes = read_dtype(config)
-    if computes == "fp16":
+        stated = _stated(value)
+        if stated is None:
+            types = ", ".join(DTYPE_BYTES)
+            raise config.refused_value(name, value, f"a KV-cache is stored in {types} here, and --kv-dtype (kv_dtype) says in which")
+        return stated, f"{name} says so"
+    if read_dtype(config) == "fp16":
         return "fp16", "the config says nothing of it, and the engines' default is the type that the model computes in"
     return "bf16", "the config says nothing of it, and the engines' default is BF16, whatever the weights are stored in"
 
@@ -74,14 +72,14 @@ def quantizations(config: Config) -> Iterator[tuple[str, dict[str, Any]]]:
         elif found is not None:
             raise config.refusal(key, "it should be an object")
     if isinstance(config.beside.get("quantization"), dict):
-        yield f"quantization of {QUANTIZATION_FILE}", config.beside["quantization"]
+        yield f"{QUANTIZATION_FILE}'s quantization", config.beside["quantization"]
 
 
 def _statements(config: Config) -> Iterator[tuple[str, Any]]:
     """All that is said of the KV-cache's type, each with the name of the field."""
     for name, found in quantizations(config):
         for key in _STATEMENTS:
-            yield f"{name}, {key}," if " of " in name else f"{name}.{key}", found.get(key)
+            yield f"{name}.{key}", found.get(key)
         yield f"{name}.layer_quant_config", _quark(found)
     for key in _STATEMENTS:
         yield config.name_of(key), config.shared(key)
@@ -98,7 +96,11 @@ def _quark(found: dict[str, Any]) -> Any:
     return output.get("dtype") if isinstance(output, dict) else None
 
 
-def _is_fp8(value: Any) -> bool:
+def _stated(value: Any) -> str | None:
+    """A type of the KV-cache as it is written in configs."""
     if isinstance(value, dict):
-        return value.get("num_bits") == 8 and value.get("type", "float") == "float"
-    return str(value).lower() in (*_FP8, "static")
+        return "fp8" if value.get("num_bits") == 8 and value.get("type", "float") == "float" else None
+    word = str(value).lower()
+    if word == "static" or word.startswith(("fp8", "float8")):  # AutoFP8 says how its FP8 is scaled
+        return "fp8"
+    return {"bfloat16": "bf16", "bf16": "bf16", "float16": "fp16", "fp16": "fp16"}.get(word)

@@ -101,7 +101,7 @@ class Model:
         """What to know beside figures of a context of so many tokens, a sentence each."""
         if self.max_positions is None or context <= self.max_positions:
             return list(self.doubts)
-        beyond = f"{context:,} tokens are more than {self.name} is made for: max_position_embeddings = {self.max_positions:,}."
+        beyond = f"{context:,} tokens are more than the {self.max_positions:,} that {self.name} is made for (max_position_embeddings)."
         return [*self.doubts, beyond]
 
     @property

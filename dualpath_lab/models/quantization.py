@@ -46,7 +46,8 @@ _ROUTED_ONLY = ("mxfp4",)
 
 def uniform(shape: Shape, dtype: str) -> Weights:
     """All weights in one type."""
-    return Weights(shape.total_parameters * DTYPE_BYTES[dtype], f"The weights are in {dtype.upper()}.")
+    size = shape.total_parameters * DTYPE_BYTES[dtype]
+    return Weights(size, f"The weights are in {dtype.upper()}: {size / 1e9:,.4g} GB.")
 
 
 def read_weights(config: Config, shape: Shape) -> Weights:
@@ -66,12 +67,9 @@ def read_weights(config: Config, shape: Shape) -> Weights:
             continue
         if not schemes:
             plain = _plain(shape)
-            method = found.get("quant_method", found.get("quant_algo"))
-            return Weights(
-                plain,
-                f"How {name} ({method!s:.40}) stores weights is not known here: they are counted in BF16, {plain / 1e9:,.4g} GB.",
-                True,
-            )
+            method = found.get("quant_method") or found.get("quant_algo") or "no quant_method"
+            how = f"How {name} ({method!s:.40}) stores weights is not known here"
+            return Weights(plain, f"{how}: they are counted in BF16, {plain / 1e9:,.4g} GB.", True)
         return _quantized(shape, schemes, left_out(_names(found), shape))
     if dtype == "fp8":
         return _quantized(shape, dict.fromkeys(_LINEAR, _FP8), {})
@@ -132,12 +130,11 @@ def _schemes(found: Mapping[str, Any], shape: Shape) -> dict[str, _Scheme] | Non
     if algorithm == "mixed_precision" or isinstance(found.get("quantized_layers"), dict):
         return _mixed(found.get("quantized_layers"))
     groups = found.get("config_groups")
-    if isinstance(groups, dict) and groups:
+    if isinstance(groups, dict):
         return _grouped(groups)
     scheme = _by_algorithm(algorithm) if algorithm else _by_method(method, found)
     if scheme is None:
-        said = {key for key in found if key.startswith("kv_cache") or found[key] is None}
-        return None if not method and not algorithm and said == set(found) else {}
+        return {} if method or algorithm or any(not key.startswith(("kv_cache", "quant_algo", "exclude")) for key in found) else None
     parts = ("routed",) if method in _ROUTED_ONLY and shape.experts else _LINEAR
     return dict.fromkeys(parts, scheme)
 
@@ -165,7 +162,8 @@ def _by_method(method: str, found: Mapping[str, Any]) -> _Scheme | None:
     if method in ("mxfp4", "gpt_oss_mxfp4"):
         return _MXFP4
     if method == "quark":
-        weight = (found.get("global_quant_config") or {}).get("weight") if isinstance(found.get("global_quant_config"), dict) else None
+        everywhere = found.get("global_quant_config")
+        weight = everywhere.get("weight") if isinstance(everywhere, dict) else None
         return _by_algorithm(str(weight.get("dtype")).lower()) if isinstance(weight, dict) else None
     if method == "bitsandbytes" or "load_in_4bit" in found or "load_in_8bit" in found:
         four = any(found.get(key) is True for key in ("load_in_4bit", "_load_in_4bit"))
@@ -184,8 +182,8 @@ def _integer(bits: float, group: int) -> _Scheme:
     return _Scheme(f"INT{bits:g}", (bits + (16 / group if 0 < group <= 65_536 else 0)) / 8)
 
 
-def _grouped(groups: Mapping[str, Any]) -> dict[str, _Scheme]:
-    """The groups of compressed-tensors and of newer ModelOpt: weights, and the modules that they are of."""
+def _grouped(groups: Mapping[str, Any]) -> dict[str, _Scheme] | None:
+    """The groups of compressed-tensors and of newer ModelOpt: weights, and the modules that they are of; as :func:`_schemes`."""
     schemes: dict[str, _Scheme] = {}
     for group in groups.values():
         weights = group.get("weights") if isinstance(group, dict) else None
@@ -194,16 +192,14 @@ def _grouped(groups: Mapping[str, Any]) -> dict[str, _Scheme]:
         scheme = _of_weights(weights)
         if scheme is None:
             return {}
-        targets = (
-            [str(target) for target in group.get("targets") or ["Linear"]] if isinstance(group.get("targets"), list | None) else ["Linear"]
-        )
-        named = {part for target in targets for part in _parts(target)}
+        targets = group.get("targets")
+        named = {part for target in (targets if isinstance(targets, list) else ()) for part in _parts(str(target))}
         for part in _LINEAR:
             if part in named:
                 schemes[part] = scheme
             elif not named:
                 schemes.setdefault(part, scheme)
-    return schemes
+    return schemes or None
 
 
 def _of_weights(weights: Any) -> _Scheme | None:
