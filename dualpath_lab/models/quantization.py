@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from dualpath_lab.errors import shown
 from dualpath_lab.models.config import Config
 from dualpath_lab.models.dtypes import DTYPE_BYTES, quantizations, read_dtype
 from dualpath_lab.models.shape import Shape
@@ -67,8 +68,8 @@ def read_weights(config: Config, shape: Shape) -> Weights:
             continue
         if not schemes:
             plain = _plain(shape)
-            method = found.get("quant_method") or found.get("quant_algo") or "no quant_method"
-            how = f"How {name} ({method!s:.40}) stores weights is not known here"
+            method = shown(found.get("quant_method") or found.get("quant_algo"))
+            how = f"How {name} ({method}) stores weights is not known here"
             return Weights(plain, f"{how}: they are counted in BF16, {plain / 1e9:,.4g} GB.", True)
         return _quantized(shape, schemes, left_out(_names(found), shape))
     if dtype == "fp8":

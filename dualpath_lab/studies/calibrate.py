@@ -184,35 +184,35 @@ def _question(gpu: str, model: Model, values: dict[str, float], notes: list[str]
     """Hold the rates against the data sheet of the GPU, or of all that are known where it is another."""
     sheets = [_PEAKS[gpu]] if gpu in _PEAKS else list(_PEAKS.values())
     whose = gpu if gpu in _PEAKS else "any GPU known here"
-    few = model.weight_bytes / model.total_parameters
-    four = gpu in _FOUR_BITS or gpu not in _PEAKS
-    quick = {
-        "attention_tflops": 2 if model.kv_dtype == "fp8" else 1,
-        "linear_tflops": 4 if few < 0.75 and four else 2 if few < 1.5 else 1,
-        "hbm_gbytes_per_s": 1,
-    }
     asked = "are ttft_s and tpot_s in s, and model, batch and cluster.hardware those that were measured?"
+    quicker = _quicker(gpu, model)
     low = []
-    for rate, times in quick.items():
-        if rate not in values:
-            continue
-        peaks = [sheet[rate == "hbm_gbytes_per_s"] * times for sheet in sheets]
-        if values[rate] > _OVER_NOMINAL * max(peaks):
-            raise ScenarioError(
-                f"The measurements give {rate} = {values[rate]:,.4g}, and the data sheet of {whose} allows {max(peaks):,.4g}: {asked}"
-            )
-        if values[rate] > max(peaks) / times:
-            notes.append(
-                f"{rate} = {values[rate]:,.4g} is beyond the {max(peaks) / times:,.4g} of {whose} in BF16, and right for arithmetic in "
-                f"fewer bits only: {asked}"
-                if times > 1
-                else f"{rate} = {values[rate]:,.4g} is all that the data sheet of {whose} allows: {asked}"
-            )
-        if values[rate] * _FAR_BELOW < min(peaks):
-            low.append(f"{rate} = {values[rate]:,.3g}, 1/{min(peaks) / values[rate]:,.0f} of the {min(peaks):,.4g} of {whose}")
-    if low and len(low) == len(quick.keys() & values.keys()):
+    for rate in (rate for rate in quicker if rate in values):
+        found, peaks = values[rate], [sheet[rate == "hbm_gbytes_per_s"] for sheet in sheets]
+        most, least = (edge(peaks) * quicker[rate] for edge in (max, min))
+        if found > _OVER_NOMINAL * most:
+            raise ScenarioError(f"The measurements give {rate} = {_few(found)}, and the data sheet of {whose} allows {_few(most)}: {asked}")
+        if found > max(peaks):
+            bits = " in BF16" if quicker[rate] > 1 else ""
+            notes.append(f"{rate} = {_few(found)} is beyond the {_few(max(peaks))} of {whose}{bits}: {asked}")
+        if found * _FAR_BELOW < least:
+            low.append(f"{rate} = {_few(found)}, 1/{least / found:,.0f} of the {_few(least)} of {whose}")
+    if low and len(low) == len(quicker.keys() & values.keys()):
         raise ScenarioError(f"The measurements give {'; '.join(low)}, as times in ms would: {asked}")
     notes.extend(f"The measurements give {each}: {asked}" for each in low)
+
+
+def _quicker(gpu: str, model: Model) -> dict[str, int]:
+    """How much faster than in BF16 a GPU may work on what is stored in fewer bits."""
+    few = model.weight_bytes / model.total_parameters
+    in_four = few < 0.75 and (gpu in _FOUR_BITS or gpu not in _PEAKS)
+    linear = 4 if in_four else 2 if few < 1.5 else 1
+    return {"attention_tflops": 2 if model.kv_dtype == "fp8" else 1, "linear_tflops": linear, "hbm_gbytes_per_s": 1}
+
+
+def _few(number: float) -> str:
+    """To the digits that tell."""
+    return f"{number:,.0f}" if number >= 1_000 else f"{number:.4g}"
 
 
 def _inverses(hardware: Hardware) -> NDArray[np.float64]:
