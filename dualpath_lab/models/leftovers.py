@@ -90,5 +90,6 @@ def unknown_type(config: Config, known: Iterable[str]) -> ScenarioError:
     types = config.get("layer_types")
     if isinstance(types, list) and any(str(one).startswith(("linear", "mamba", "conv", "recurrent")) for one in types):
         return config.refusal("layer_types", "layers of linear attention or state space are not modelled")
-    names = sorted({name.removesuffix("_text") for name in known})
-    return config.refusal("model_type", f"it should be one of {', '.join(names)}")
+    every = set(known)
+    heads = sorted(name for name in every if not any(name.startswith(f"{other}_") for other in every))
+    return config.refusal("model_type", f"it should be one of {', '.join(heads)} or a kind of these, such as qwen3_moe, that is modelled")
