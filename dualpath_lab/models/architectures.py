@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dualpath_lab.models.attention import GroupedQuery, Indexer, Latent
 from dualpath_lab.models.config import Config
-from dualpath_lab.models.reaches import LONGEST_WINDOW, read_reaches
+from dualpath_lab.models.reaches import read_reaches
 from dualpath_lab.models.shape import Experts, Reach, Shape
 
 _EXPERT_COUNTS = ("n_routed_experts", "num_experts", "num_local_experts")
@@ -32,7 +32,7 @@ class Family:
     matrices : int
         As in :class:`Shape`.
     head_dim : int, optional
-        Where the config does not say: None, hidden size / heads; 0, it has to say.
+        Where the config does not say: None or 0, hidden size / heads, which is worth a note with 0 as few models of the type are so.
     own_kv_heads : bool
         Whether each head has its own keys and values where the config does not say.
     shared_width : str, optional
@@ -129,13 +129,16 @@ def latent(config: Config, family: Family) -> Shape:
 def mimo_v2(config: Config, family: Family) -> Shape:
     """Layers with a window that have heads of their own, and DeepSeek's layers of experts."""
     layers = config.integer("num_hidden_layers")
-    windowed = config.get("hybrid_layer_pattern")
-    if not isinstance(windowed, list) or len(windowed) != layers or not all(type(one) is int and one in (0, 1) for one in windowed):
-        raise config.refusal("hybrid_layer_pattern", f"it should be a list of {layers} times 0, all positions, or 1, a window")
     for repeated in ("sliding_window_size", "attention_chunk_size"):
         config.get(repeated)
-    reach = Reach(sum(windowed), config.integer("sliding_window", largest=LONGEST_WINDOW), attention=_mimo_heads(config, "swa_"))
-    return _decoder(config, family, _mimo_heads(config, ""), *_leading_dense(config), reaches=(reach,) if reach.layers else ())
+    everywhere = _mimo_heads(config, "")
+    if config.has("swa_num_key_value_heads"):
+        in_window = _mimo_heads(config, "swa_")
+    else:  # as transformers 5 has it
+        in_window = replace(everywhere, kv_heads=_shared_evenly(config, 2 * everywhere.kv_heads, everywhere.heads))
+    reaches = tuple(replace(reach, attention=in_window) for reach in read_reaches(config, layers, family.reaches))
+    config.only("n_shared_experts", None)
+    return _decoder(config, family, everywhere, *_leading_dense(config, shared=False), reaches=reaches)
 
 
 def falcon(config: Config, family: Family) -> Shape:
@@ -228,9 +231,12 @@ def _shared_evenly(config: Config, kv_heads: int, heads: int, prefix: str = "") 
 
 
 def _head_dim(config: Config, heads: int, default: int | None) -> int:
+    hidden = config.integer("hidden_size")
+    if default == 0 and not config.has("head_dim") and hidden % heads == 0:
+        return int(config.assume("head_dim", hidden // heads))
     if config.get("head_dim") is not None or (default is not None and not config.has("head_dim")):
         return config.integer("head_dim")
-    return _divided(config, config.integer("hidden_size"), heads)
+    return _divided(config, hidden, heads)
 
 
 def _divided(config: Config, hidden: int, heads: int) -> int:
@@ -249,14 +255,12 @@ def _experts(config: Config, count: str, width: int, shared_width: int = 0) -> E
     return Experts(routed=routed, active=config.integer("num_experts_per_tok", largest=routed), width=width, shared_width=shared_width)
 
 
-def _leading_dense(config: Config) -> tuple[Experts, int, int]:
+def _leading_dense(config: Config, shared: bool = True) -> tuple[Experts, int, int]:
     """Experts after some dense layers: the experts, the number and the width of the dense layers."""
     layers = config.integer("num_hidden_layers")
     width = config.integer("moe_intermediate_size")
-    shared = (
-        0 if config.has("n_shared_experts") and config.get("n_shared_experts") is None else config.integer("n_shared_experts", smallest=0)
-    )
-    experts = _experts(config, "n_routed_experts", width, shared * width)
+    none = not shared or (config.has("n_shared_experts") and config.get("n_shared_experts") is None)
+    experts = _experts(config, "n_routed_experts", width, 0 if none else config.integer("n_shared_experts", smallest=0) * width)
     return experts, _dense_layers(config, layers), config.integer("intermediate_size")
 
 

@@ -173,7 +173,7 @@ FAMILIES = {
     "glm4v_moe_text": Family(read=leading_dense, head_dim=0, defaults=_GLM_4_MOE),
     "dots1": Family(read=leading_dense, reaches="late", own_kv_heads=True),
     "deepseek": Family(read=leading_dense),
-    "mimo_v2_flash": Family(read=mimo_v2),
+    "mimo_v2_flash": Family(read=mimo_v2, reaches="pattern"),
     # Latent attention
     "deepseek_v2": Family(read=latent, defaults=_DEEPSEEK_V2),
     "deepseek_v3": Family(read=latent, defaults=_DEEPSEEK_V3),

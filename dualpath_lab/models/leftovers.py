@@ -13,7 +13,17 @@ from dualpath_lab.scenario import ScenarioError
 
 _RECURRENT = (
     *("mamba", "ssm", "linear_attn", "linear_num", "linear_key", "linear_value", "linear_conv", "hybrid_override_pattern"),
-    *("attn_layer_period", "attn_type_list", "state_size", "lru_", "rwkv", "recurrent", "conv_", "full_attention_interval", "time_mix"),
+    *(
+        "attn_layer_period",
+        "attn_type_list",
+        "state_size",
+        "lru_",
+        "rwkv",
+        "recurrent",
+        "conv_L_cache",
+        "full_attention_interval",
+        "time_mix",
+    ),
     *("layers_block_type", "full_attn_idxs"),
 )
 """Beginnings of names that only models with layers of linear attention or state space have."""

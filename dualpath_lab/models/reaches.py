@@ -10,7 +10,7 @@ from dualpath_lab.models.shape import Reach
 LONGEST_WINDOW = 1_000_000_000
 _RULE_FIELDS = (
     *("sliding_window", "use_sliding_window", "max_window_layers", "sliding_window_pattern", "_sliding_window_pattern"),
-    *("no_rope_layers", "no_rope_layer_interval", "attention_chunk_size"),
+    *("no_rope_layers", "no_rope_layer_interval", "attention_chunk_size", "hybrid_layer_pattern"),
 )
 FULL, SLIDING, CHUNKED, SPARSE = "full_attention", "sliding_attention", "chunked_attention", "deepseek_sparse_attention"
 
@@ -26,7 +26,8 @@ def read_reaches(config: Config, layers: int, rule: str) -> tuple[Reach, ...]:
     rule : str
         What a model of this type does where ``layer_types`` does not tell: ``full`` and ``sparse``, all layers reach back over everything;
         ``all``, none does if there is a ``sliding_window``; ``late``, those from ``max_window_layers`` on do not with
-        ``use_sliding_window``; ``every N``, only each N-th does; ``chunks``, those of ``no_rope_layers`` do, others see a chunk.
+        ``use_sliding_window``; ``every N``, only each N-th does; ``chunks``, those of ``no_rope_layers`` do, others see a chunk;
+        ``pattern``, those that ``hybrid_layer_pattern`` marks with 0 do.
 
     Raises
     ------
@@ -64,6 +65,8 @@ def _types_by_rule(config: Config, layers: int, rule: str) -> Sequence[str]:
         return [FULL if layer < first else SLIDING for layer in range(layers)]
     if rule == "chunks":
         return _chunked_types(config, layers)
+    if rule == "pattern":
+        return [SLIDING if one else FULL for one in _marks(config, "hybrid_layer_pattern", config.value("hybrid_layer_pattern"), layers)]
     if rule.startswith("every "):
         return _periodic(config, layers, int(rule.removeprefix("every ")))
     return [FULL] * layers
@@ -81,6 +84,11 @@ def _chunked_types(config: Config, layers: int) -> Sequence[str]:
     if rotary is None:
         period = config.integer("no_rope_layer_interval", largest=LARGEST_DIMENSION, default=4)
         rotary = [int((layer + 1) % period != 0) for layer in range(layers)]
-    if not isinstance(rotary, list) or len(rotary) != layers or not all(type(one) is int and one in (0, 1) for one in rotary):
-        raise config.refusal("no_rope_layers", f"it should be a list of {layers} times 0 or 1")
-    return [CHUNKED if one else FULL for one in rotary]
+    return [CHUNKED if one else FULL for one in _marks(config, "no_rope_layers", rotary, layers)]
+
+
+def _marks(config: Config, key: str, found: object, layers: int) -> list[int]:
+    """A list with 0 or 1 for each layer."""
+    if not isinstance(found, list) or len(found) != layers or not all(type(one) is int and one in (0, 1) for one in found):
+        raise config.refusal(key, f"it should be a list of {layers} times 0 or 1")
+    return found

@@ -381,6 +381,18 @@ def test_layers_with_a_window_may_have_heads_of_their_own(config: Any) -> None:
     experts, dense, tables = 3 * 160 * 5120 * (3 * 1536 + 1), 3 * 5120 * 12288, 2 * 151552 * 5120
     assert model.total_parameters == attention + experts + dense + tables
     assert ": hybrid_layer_pattern = " in refused(config("glm-45", **changes | {"hybrid_layer_pattern": [0, 1]}))
+    five = {"hybrid_layer_pattern": ..., "layer_types": [FULL] + [SLIDING] * 3, "n_shared_experts": ...}
+    five |= {"moe_layer_freq": ..., "mlp_layer_types": ["dense"] + ["sparse"] * 3}
+    five |= {f"swa_{name}": ... for name in ("num_attention_heads", "num_key_value_heads", "head_dim", "v_head_dim")}
+    assert load_model(config("glm-45", **changes | five)) == model
+
+
+def test_a_head_size_that_is_not_given_is_told(config: Any) -> None:
+    """Where most models of the type have another than hidden size / heads; and where that is none, it is missed."""
+    model = load_model(config("qwen3-30b", head_dim=...))
+    assert model.kv_bytes_per_token == 98_304 // 2
+    assert "head_dim = 64" in " ".join(model.doubts)
+    assert "lacks the field 'head_dim'" in refused(config("glm-45", head_dim=...))
 
 
 @pytest.mark.parametrize(
