@@ -164,7 +164,12 @@ def result_of(simulation: Simulation, wall_s: float) -> Result:
         },
         "slo_met": ttft is not None and ttft <= slo.ttft_s and (tpot is None or tpot <= slo.tpot_s),
         "bottleneck": _bottleneck(simulation, links),
-        "warnings": workload.told + _too_few(len(simulation.log), "turns") + _too_few(simulation.agents_finished, "agents"),
+        "warnings": [
+            *workload.told,
+            *_too_few(len(simulation.log), "turns"),
+            *_too_few(simulation.agents_finished, "agents"),
+            *simulation.model.cautions(int((workload.context + workload.append + workload.generate).max())),
+        ],
         "events": simulation.events,
         "wall_s": wall_s,
     }

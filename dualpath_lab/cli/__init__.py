@@ -195,6 +195,8 @@ def _model(options: argparse.Namespace) -> None:
         f"  {options.append} tokens after {options.context:,} cached ones: {values['flops_per_append'] / 1e12:.3g} TFLOP, "
         f"{values['kv_gb_per_pflop']:.3g} GB of KV-cache to load per PFLOP"
     )
+    for note in values["notes"]:
+        print(f"  note: {note}")
 
 
 def _window_text(values: dict[str, Any]) -> str:

@@ -190,6 +190,9 @@ FILES = [
     llama("num_key_value_heads", 3, "num_key_value_heads"),
     llama("hidden_size", "big", "hidden_size = 'big'"),
     llama("torch_dtype", "int3", "int3"),
+    llama("kv_cache_dtype", "int4", "kv_cache_dtype = 'int4'", "--kv-dtype"),
+    llama("layer_types", ["linear_attention"] * 2, "layer_types"),
+    llama("text_config", {"model_type": "bert", "num_hidden_layers": 2}, "text_config.model_type = 'bert'"),
     hardware({}, "name"),
     hardware(H200 | {"attention_tflops": 0}, "attention_tflops = 0"),
     hardware(H200 | {"storage_efficiency": 1.5}, "storage_efficiency = 1.5"),
@@ -199,6 +202,8 @@ FILES = [
     measurements(MEASURED, "measurements.csv"),
     measurements(MEASURED + "1000,0,1,-0.5,\n", "ttft_s"),
     measurements(MEASURED + "1000,2000,1,0.5,\n", "cached"),
+    measurements(MEASURED + "8000,0,1,400,\n16000,0,1,900,\n32000,0,1,2100,\n8000,0,8,3000,\n", "as times in ms would", "ttft_s"),
+    measurements(MEASURED + "8000,0,1,.04,\n16000,0,1,.09,\n32000,0,1,.21,\n8000,0,8,.3,\n", "data sheet of h200"),
 ]
 
 REST = [

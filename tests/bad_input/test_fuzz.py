@@ -290,6 +290,10 @@ FIELDS = [
     "head_dim",
     "quantization_config",
     "text_config",
+    "llm_config",
+    "architectures",
+    "mlp_layer_types",
+    "kv_cache_dtype",
     "rope_scaling",
     "num_experts",
 ]
