@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from dualpath_lab.cluster_presets import CLUSTERS
 from dualpath_lab.errors import ScenarioError, shown
+from dualpath_lab.schema_keys import Key
 from dualpath_lab.settings import Part, Settings
 from dualpath_lab.units import gbps_to_bytes_per_s, gbytes_to_bytes
 
@@ -59,11 +60,17 @@ def _name_of(policy: type) -> str:
     return name
 
 
-System = Annotated[str, BeforeValidator(_system)]
+System = Annotated[
+    str,
+    BeforeValidator(_system),
+    Field(json_schema_extra={"allowed": f"one of {', '.join(SYSTEMS)}, or the package.module:Class of a policy of your own"}),
+]
 
 Role = Literal["prefill", "decode"]
 
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+Gpu = Annotated[Name, Field(json_schema_extra={"allowed": "a GPU of hardware.py, or the path of a hardware file"})]
 
 
 class Cluster(Part):
@@ -72,16 +79,20 @@ class Cluster(Part):
     A ``preset`` stands for the keys of one of ``cluster_presets.CLUSTERS``, which keys beside it replace.
     """
 
-    prefill_nodes: int = Field(2, ge=1, le=1024)
-    decode_nodes: int = Field(4, ge=1, le=1024)
-    gpus_per_node: int = Field(8, ge=1, le=64)
-    storage_gbps: float = Field(400.0, ge=1e-3, le=1e6)
-    compute_gbps: float = Field(400.0, ge=1e-3, le=1e6)
-    dram_gbytes_per_s: float = Field(500.0, ge=1e-3, le=1e6)
-    hbm_gbytes: float | None = Field(None, ge=1e-3, le=1e5)
-    buffer_gbytes: float | None = Field(None, ge=1e-3, le=1e6)
-    copy_method: Literal["rdma", "copy_engine"] = "rdma"
-    hardware: Name = "h200"
+    prefill_nodes: int = Field(2, ge=1, le=1024, description="P, the number of nodes whose GPUs prefill.")
+    decode_nodes: int = Field(4, ge=1, le=1024, description="D, the number of nodes whose GPUs decode.")
+    gpus_per_node: int = Field(8, ge=1, le=64, description="g, the number of GPUs of a node, each with a compute NIC of its own.")
+    storage_gbps: float = Field(400.0, ge=1e-3, le=1e6, description="Bandwidth of a node's storage NIC, each direction.")
+    compute_gbps: float = Field(400.0, ge=1e-3, le=1e6, description="Bandwidth of one GPU's compute NIC, each direction.")
+    dram_gbytes_per_s: float = Field(500.0, ge=1e-3, le=1e6, description="M, bandwidth of a node's DRAM, reads and writes together.")
+    hbm_gbytes: float | None = Field(None, ge=1e-3, le=1e5, description="HBM of a GPU, weights included; null takes the hardware's.")
+    buffer_gbytes: float | None = Field(
+        None, ge=1e-3, le=1e6, description="DRAM of a node that buffers KV-cache in transit; null follows from the model."
+    )
+    copy_method: Literal["rdma", "copy_engine"] = Field(
+        "rdma", description="How KV-cache crosses between DRAM and HBM: RDMA by the compute NIC, or the GPU's copy engine."
+    )
+    hardware: Gpu = Field("h200", description="The GPU, which sets the speed of computation, HBM bandwidth and HBM.")
 
     @property
     def storage_bytes_per_s(self) -> float:
@@ -109,12 +120,20 @@ class Cluster(Part):
 class Side(Part):
     """What the nodes of one role have where it is not what the cluster has."""
 
-    hardware: Name | None = None
-    storage_gbps: float | None = Field(None, ge=1e-3, le=1e6)
-    compute_gbps: float | None = Field(None, ge=1e-3, le=1e6)
-    dram_gbytes_per_s: float | None = Field(None, ge=1e-3, le=1e6)
-    hbm_gbytes: float | None = Field(None, ge=1e-3, le=1e5)
-    buffer_gbytes: float | None = Field(None, ge=1e-3, le=1e6)
+    hardware: Gpu | None = Field(None, description="The GPU of this role's nodes; null takes cluster.hardware.")
+    storage_gbps: float | None = Field(
+        None, ge=1e-3, le=1e6, description="Bandwidth of this role's storage NICs, each direction; null takes cluster.storage_gbps."
+    )
+    compute_gbps: float | None = Field(
+        None, ge=1e-3, le=1e6, description="Bandwidth of this role's compute NICs, each direction; null takes cluster.compute_gbps."
+    )
+    dram_gbytes_per_s: float | None = Field(
+        None, ge=1e-3, le=1e6, description="Bandwidth of the DRAM of this role's nodes; null takes cluster.dram_gbytes_per_s."
+    )
+    hbm_gbytes: float | None = Field(None, ge=1e-3, le=1e5, description="HBM of this role's GPUs; null takes cluster.hbm_gbytes.")
+    buffer_gbytes: float | None = Field(
+        None, ge=1e-3, le=1e6, description="DRAM for KV-cache of this role's nodes; null takes cluster.buffer_gbytes."
+    )
 
 
 class WorkloadSpec(Part):
@@ -123,35 +142,49 @@ class WorkloadSpec(Part):
     Pauses between turns are exponential with the mean ``tool_gap_s``, or the trace's own where that is None.
     """
 
-    source: Name = "paper-64k"
-    agents: int = Field(1024, ge=1, le=1_000_000)
-    arrival_rate: float | None = Field(None, gt=0, le=1e6)
-    hit_rate: float | None = Field(None, ge=0, le=1)
-    append_scale: float = Field(1.0, gt=0, le=1000)
-    generate_scale: float = Field(1.0, gt=0, le=1000)
-    tool_gap_s: float | None = Field(0.0, ge=0, le=1e6)
+    source: Name = Field(
+        "paper-64k",
+        description="Where the trajectories come from: the statistics of a published dataset, or a trace.",
+        json_schema_extra={"allowed": "one of paper-32k, paper-48k, paper-64k, or the path of a trace"},
+    )
+    agents: int = Field(1024, ge=1, le=1_000_000, description="Number of trajectories to run, each by one agent.")
+    arrival_rate: float | None = Field(
+        None, gt=0, le=1e6, description="Rate of the Poisson process by which agents start; null starts all at once (offline)."
+    )
+    hit_rate: float | None = Field(
+        None, ge=0, le=1, description="Fraction of each turn's context that storage holds; null holds what the source says."
+    )
+    append_scale: float = Field(1.0, gt=0, le=1000, description="Factor on the appended tokens of every turn.")
+    generate_scale: float = Field(1.0, gt=0, le=1000, description="Factor on the generated tokens of every turn.")
+    tool_gap_s: float | None = Field(
+        0.0, ge=0, le=1e6, description="Mean of the exponential pause between an agent's turns; null takes the pauses of the trace."
+    )
 
 
 class Traffic(Part):
     """High-priority load on the compute network."""
 
-    model_share: float | None = Field(None, ge=0, le=0.99)
+    model_share: float | None = Field(
+        None, ge=0, le=0.99, description="Mean share of each compute NIC that model traffic takes; null follows from the model."
+    )
 
 
 class Mechanisms(Part):
     """Switches for the ablation: turns one mechanism of the system on or off; None leaves it as the system has it."""
 
-    layerwise: bool | None = None
-    dual_path: bool | None = None
-    adaptive: bool | None = None
-    compute_quota: bool | None = None
+    layerwise: bool | None = Field(None, description="Layer-wise prefill, with transfers beside the computation; null is the system's.")
+    dual_path: bool | None = Field(None, description="Reads through the decode side too; null is the system's.")
+    adaptive: bool | None = Field(None, description="The adaptive scheduler in place of round robin; null is the system's.")
+    compute_quota: bool | None = Field(
+        None, description="Forwards filled up to a compute quota in place of a number of tokens; null is the system's."
+    )
 
 
 class Slo(Part):
     """Service-level objective of online serving."""
 
-    ttft_s: float = Field(4.0, gt=0)
-    tpot_s: float = Field(0.05, gt=0)
+    ttft_s: float = Field(4.0, gt=0, description="Objective for the mean TTFT, time to first token.")
+    tpot_s: float = Field(0.05, gt=0, description="Objective for the mean TPOT, time per output token after the first.")
 
 
 class Scenario(Settings):
@@ -174,9 +207,13 @@ class Scenario(Settings):
         Seed of every random draw.
     """
 
-    model: Name = "ds-660b"
-    kv_dtype: Literal["fp8", "bf16", "fp16"] | None = None
-    system: System = "dualpath"
+    model: Name = Field(
+        "ds-660b",
+        description="The model that is served.",
+        json_schema_extra={"allowed": "a preset such as ds-660b, ds-27b or qwen-32b, or the path of a Hugging Face style config.json"},
+    )
+    kv_dtype: Literal["fp8", "bf16", "fp16"] | None = Field(None, description="Type in which KV-cache is kept; null is the model's own.")
+    system: System = Field("dualpath", description="Who decides where a turn is prefilled, decoded and read: a system, or a policy.")
     cluster: Cluster = Cluster()
     prefill: Side = Side()
     decode: Side = Side()
@@ -184,8 +221,8 @@ class Scenario(Settings):
     mechanisms: Mechanisms = Mechanisms()
     traffic: Traffic = Traffic()
     slo: Slo = Slo()
-    horizon_s: float | None = Field(None, gt=0)
-    seed: int = Field(0, ge=0, le=2**32 - 1)
+    horizon_s: float | None = Field(None, gt=0, description="Simulated time at which the run stops; null runs until the last agent is done.")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of every random draw.")
 
     def side(self, role: Role) -> Cluster:
         """The cluster as the nodes of one role have it."""
@@ -216,6 +253,6 @@ def load_scenario(path: str | Path | None = None, assignments: Iterable[str] = (
     return Scenario.load(path, assignments)
 
 
-def keys() -> list[str]:
+def keys() -> list[Key]:
     """All scenario keys, dotted, in the schema's order."""
     return Scenario.keys()

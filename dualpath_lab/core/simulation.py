@@ -16,6 +16,8 @@ from dualpath_lab.core.cluster import Cluster
 from dualpath_lab.core.dispatch import Dispatch
 from dualpath_lab.core.live_change import changed, hit_rate_of
 from dualpath_lab.core.network import Network
+from dualpath_lab.core.own_policy import Guarded
+from dualpath_lab.core.policy import Scheduler
 from dualpath_lab.core.prefill import PrefillGroup
 from dualpath_lab.core.prefill_speed import prefill_tokens_per_s
 from dualpath_lab.core.recorder import TurnLog
@@ -26,7 +28,7 @@ from dualpath_lab.core.views import ClusterView
 from dualpath_lab.hardware import load_hardware
 from dualpath_lab.models import load_model
 from dualpath_lab.scenario import Scenario, ScenarioError
-from dualpath_lab.workload import build_workload
+from dualpath_lab.workload import Workload, build_workload
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,10 @@ class Simulation:
     Parameters
     ----------
     scenario : Scenario
+    workload : Workload, optional
+        Trajectories in the place of ``workload.source``, which then names them.
+    decisions : bool
+        Keep what :attr:`Dispatch.decisions` says.
 
     Raises
     ------
@@ -76,10 +82,12 @@ class Simulation:
         If the model, workload and cluster don't go together: weights or a turn too large for the memory; or if the policy can't be made.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, workload: Workload | None = None, decisions: bool = False) -> None:
+        if workload is not None:
+            scenario = scenario.with_values({"workload.source": f"in memory: {workload.name}"})
         self.scenario = scenario
         self.model = load_model(scenario.model, scenario.kv_dtype)
-        self.workload, arrivals = build_workload(scenario.workload, scenario.seed)
+        self.workload, arrivals = build_workload(scenario.workload, scenario.seed, workload)
         self._context, self._append = self.workload.context.data, self.workload.append.data
         self._generate, self._gap_s = self.workload.generate.data, self.workload.gap_s.data
         self._first_turn = self.workload.first_turn.data
@@ -104,7 +112,7 @@ class Simulation:
         waiting: dict[TurnView, Turn] = {}
         speed = prefill_tokens_per_s(self.model, hardware, self.workload)
         view = ClusterView(self.cluster, self._env, waiting, kv_bytes, speed)
-        self.dispatch = Dispatch(scenario.system, sides(chosen), self.cluster, view, waiting, self._place)
+        self.dispatch = Dispatch(scenario.system, sides(chosen), self.cluster, view, waiting, self._place, scenario.seed, decisions)
         self.scheduler = make_scheduler(chosen, scenario, view, self.dispatch)
         for node, seen in zip(self.cluster.nodes, view.prefill_nodes + view.decode_nodes, strict=True):
             node.reads.ended = partial(self.scheduler.read_ended, seen)
@@ -181,6 +189,11 @@ class Simulation:
         while not reached:
             self._env.step()
             self.events += 1
+
+    @property
+    def policy(self) -> Scheduler | None:
+        """The policy of the user's own that decides, with its state; None of a built-in system."""
+        return self.scheduler.policy if isinstance(self.scheduler, Guarded) else None
 
     def run(self) -> None:
         """Simulate to the end."""
