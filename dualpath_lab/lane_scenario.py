@@ -32,12 +32,17 @@ class PortSettings(Part):
     high: Table | None = Field(None, description="High-priority table, (lane, weight in 64 bytes); null is the preset's.")
     low: Table | None = Field(None, description="Low-priority table, (lane, weight in 64 bytes); null is the preset's.")
     high_limit: int | None = Field(
-        None, ge=0, le=255, description="How much the high table sends, in 4,096 bytes, before the low one; 255 is no limit; null is the preset's."
+        None,
+        ge=0,
+        le=255,
+        description="How much the high table sends, in 4,096 bytes, before the low one; 255 is no limit; null is the preset's.",
     )
     credit_kbytes: float | None = Field(
         None, ge=4.096, le=1e9, description="Credits of each lane, the room that its receiver has for packets; null is without limit."
     )
-    credit_return_us: float = Field(1.0, ge=0, le=1e6, description="Time from a packet's end, sent and drained, to the return of its credits.")
+    credit_return_us: float = Field(
+        1.0, ge=0, le=1e6, description="Time from a packet's end, sent and drained, to the return of its credits."
+    )
 
 
 class ModelTraffic(Part):

@@ -221,7 +221,9 @@ class Scenario(Settings):
     mechanisms: Mechanisms = Mechanisms()
     traffic: Traffic = Traffic()
     slo: Slo = Slo()
-    horizon_s: float | None = Field(None, gt=0, description="Simulated time at which the run stops; null runs until the last agent is done.")
+    horizon_s: float | None = Field(
+        None, gt=0, description="Simulated time at which the run stops; null runs until the last agent is done."
+    )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of every random draw.")
 
     def side(self, role: Role) -> Cluster:

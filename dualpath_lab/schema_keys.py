@@ -1,4 +1,4 @@
-"""What a schema says of each of its keys: meaning, unit, default, and what is allowed; for the command line, the documentation and Python."""
+"""What a schema says of each of its keys: meaning, unit, default, and what is allowed."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, fie
 
 from dualpath_lab.errors import ScenarioError, shown
 from dualpath_lab.html_table import table
-from dualpath_lab.schema_keys import Key, keys_of
+from dualpath_lab.schema_keys import Key, keys_of, unit_of
 from dualpath_lab.small_file import read_small
 from dualpath_lab.yaml_text import NotYamlError, parse_yaml
 
@@ -113,7 +113,7 @@ class Settings(Part):
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
         """Of the dotted keys that have one."""
-        return {str(key): key.default for key in cls.keys() if not key.required}
+        return {str(key): key.default for key in keys_of(cls) if not key.required}
 
     def _flat(self) -> dict[str, Any]:
         values = self.model_dump()

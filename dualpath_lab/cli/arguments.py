@@ -7,6 +7,7 @@ import csv
 import difflib
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -148,6 +149,7 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence, without the usage text, and what was meant where a word is misspelt."""
 
     def error(self, message: str) -> None:  # type: ignore[override]  # argparse types it as never returning; raising does not return
+        """Raise it as a sentence."""
         raise ScenarioError(f"{self.prog}: {message}{'' if message.endswith('?') else '.'}")
 
     def parse_args(self, words: Sequence[str] | None = None, namespace: None = None) -> argparse.Namespace:  # type: ignore[override]  # no namespace is given
@@ -155,8 +157,8 @@ class Parser(argparse.ArgumentParser):
         words = sys.argv[1:] if words is None else words
         options, unknown = self.parse_known_args(words)
         if unknown:
-            known = [option for option in options.known if option.startswith("--")]
-            self.error(f"{unknown[0]!r} is not known here{nearest(unknown[0].partition('=')[0], known)}")
+            known = re.findall(r"(?<!\S)--[a-z-]+", options.parser.format_help())
+            options.parser.error(f"{unknown[0]!r} is not known here{nearest(unknown[0].partition('=')[0], known)}")
         return options
 
 

@@ -8,7 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from dualpath_lab.cli.arguments import one_seed, print_json, processes, seeds
+from dualpath_lab.cli.arguments import SEEDS, one_seed, print_csv, print_json, processes, seeds
 from dualpath_lab.scenario import ScenarioError
 from dualpath_lab.studies import reproduce
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("rows", nargs="*", metavar="ROW", help="such as R1 R7; all but the slowest when left out")
     one_or_more = parser.add_mutually_exclusive_group()
     one_or_more.add_argument("--seed", type=one_seed, dest="seeds", metavar="N", help="seed of the runs (default 0)")
-    one_or_more.add_argument("--seeds", type=seeds, metavar="A,B,C", help="run everything with each of these seeds; the table holds means")
+    one_or_more.add_argument("--seeds", type=seeds, metavar="N|A,B,C", help=f"run everything with each; the table holds means; {SEEDS}")
     parser.add_argument("--processes", type=processes, help="runs at a time (default: as many as there are processors)")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write results.md, results.json and the figures; what ran before is kept in jobs.jsonl"
@@ -42,6 +42,8 @@ def command(options: argparse.Namespace) -> None:
         reproduce.write_document(folder, results, _pictures(folder, results))
     if options.json:
         print_json(results.rows)
+    elif options.format == "csv":
+        print_csv(results.rows)
     else:
         print(reproduce.as_markdown(results.rows))
 

@@ -85,7 +85,9 @@ class PrivateQueue:
     def _why(self, place: int, most: int) -> Why:
         """What :meth:`_choose` compared."""
         within = self._tokens[place] <= most
-        reason = "fewest sequences of those with room within Z" if within else "fewest tokens of those with room, as none of them is within Z"
+        reason = (
+            "fewest sequences of those with room within Z" if within else "fewest tokens of those with room, as none of them is within Z"
+        )
         seen = zip(self._engines, self._sequences, self._tokens, strict=True)
         candidates = {
             engine.name: {"sequences": sequences, "tokens": tokens, "within_z": tokens <= most, "free_hbm_bytes": engine.free_hbm_bytes}

@@ -212,7 +212,9 @@ class Adaptive:
 
     def _why_read(self, prefill: PrefillEngineView, decode: DecodeEngineView) -> Why:
         """What was compared to choose the side."""
-        return Why(_READ_REASONS.get(self._choose_side, ""), {node.name: {"read_tokens": node.read_tokens} for node in (prefill.node, decode.node)})
+        return Why(
+            _READ_REASONS.get(self._choose_side, ""), {node.name: {"read_tokens": node.read_tokens} for node in (prefill.node, decode.node)}
+        )
 
 
 def _across_nodes(engines: Sequence[Kind], gpus_per_node: int) -> list[Kind]:

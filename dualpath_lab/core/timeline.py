@@ -62,7 +62,7 @@ class LinkTimeline:
     def carriable_bytes(self) -> Floats:
         """What each link could have carried in each bin; shape (links, bins)."""
         edges = self.edges_s()
-        return np.array([np.diff([link.could_carry(edge) for edge in edges]) if link.past else link.capacity * np.diff(edges) for link in self.links])
+        return np.array([np.diff([link.could_carry(edge) for edge in edges]) for link in self.links])
 
     def _with_last(self, over: Floats, total: Floats) -> Floats:
         """With the bin in which the run ended."""

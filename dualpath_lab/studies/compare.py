@@ -50,9 +50,7 @@ class Comparison:
 
     def intervals(self) -> dict[str, dict[str, Interval | None]]:
         """Mean of every number over the seeds with its 95 % confidence interval; None where a run has none."""
-        return {
-            system: {name: _interval([each[name] for each in seeds]) for name in NUMBERS} for system, seeds in self.figures.items()
-        }
+        return {system: {name: _interval([each[name] for each in seeds]) for name in NUMBERS} for system, seeds in self.figures.items()}
 
     def speedup_intervals(self) -> dict[str, Interval | None]:
         """As :meth:`speedups`, each the mean of ratios of two runs with the same seed, with its 95 % confidence interval."""

@@ -45,7 +45,8 @@ def read_frame(frame: Any, name: str) -> Workload:
         )
     rows = {len(column) for column in columns.values()}
     if rows == {0} or len(rows) > 1:
-        raise ScenarioError(f"The frame {name!r} has columns of {' and '.join(map(str, sorted(rows)))} rows: it should have rows, as many in each.")
+        lengths = " and ".join(map(str, sorted(rows)))
+        raise ScenarioError(f"The frame {name!r} has columns of {lengths} rows: it should have at least one, as many in each.")
     path = Path(name)
     if max(rows) > MOST_TURNS:
         raise too_many(path)

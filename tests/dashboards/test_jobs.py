@@ -11,9 +11,9 @@ import pytest
 
 from dualpath_lab.dashboards.jobs import Batch, Jobs
 from dualpath_lab.scenario import Scenario
+from dualpath_lab.studies.figures import at
 from dualpath_lab.studies.run import simulate
 from dualpath_lab.studies.sweep import FIGURES, key_of
-from dualpath_lab.studies.figures import at
 from dualpath_lab.studies.sweep.rows import DONE, FAILED, Row
 
 PATIENCE_S = 120.0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import dualpath_lab
 from dualpath_lab.scenario import Scenario
+from dualpath_lab.scenario import keys as scenario_keys
 from dualpath_lab.studies.figures import FIGURES, at, figures_of, unit_of_figure, unit_of_key
 from dualpath_lab.studies.run import Progress, simulate
 from dualpath_lab.studies.sweep.plan import as_json, key_of
@@ -72,7 +73,7 @@ def as_arrow(rows: list[Row], swept: tuple[str, ...]) -> pa.Table:
 
 def units_of(swept: tuple[str, ...]) -> dict[str, str]:
     """Units of the columns that have one."""
-    units = {key: unit_of_key(key) for key in Scenario.keys() if key in swept}
+    units = {str(key): unit_of_key(key) for key in scenario_keys() if key in swept}
     units |= {name: unit_of_figure(name) for name in (*FIGURES, "wall_s")}
     return {name: unit for name, unit in units.items() if unit}
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from dualpath_lab.scenario import Scenario, ScenarioError
+from dualpath_lab.scenario import ScenarioError
+from dualpath_lab.scenario import keys as scenario_keys
 from dualpath_lab.studies.figures import FIGURES, at
 from dualpath_lab.studies.sweep.plan import AXIS_SIGN, Plan
 from dualpath_lab.studies.sweep.rows import FAILED, units_of
@@ -79,8 +80,9 @@ class Sweep:
         table, shape = self.table().set_index("key").reindex(list(self.plan.scenarios)), self.plan.shape
         scenarios = [scenario.model_dump() for scenario in self.plan.scenarios.values()]
         units = units_of(self.plan.swept)
-        meanings = {str(key): key.meaning for key in Scenario.keys()}
-        dims, coordinates = [], {}
+        meanings = {str(key): key.meaning for key in scenario_keys()}
+        dims: list[str] = []
+        coordinates: dict[str, tuple[str, list[Any], dict[str, str]]] = {}
         for axis in self.plan.axes:
             dims.append(AXIS_SIGN.join(axis))
             points = list(dict.fromkeys(tuple(at(scenario, key) for key in axis) for scenario in scenarios))
