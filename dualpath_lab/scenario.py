@@ -79,12 +79,12 @@ class Cluster(Part):
     A ``preset`` stands for the keys of one of ``cluster_presets.CLUSTERS``, which keys beside it replace.
     """
 
-    prefill_nodes: int = Field(2, ge=1, le=1024, description="P, the number of nodes whose GPUs prefill.")
-    decode_nodes: int = Field(4, ge=1, le=1024, description="D, the number of nodes whose GPUs decode.")
-    gpus_per_node: int = Field(8, ge=1, le=64, description="g, the number of GPUs of a node, each with a compute NIC of its own.")
+    prefill_nodes: int = Field(2, ge=1, le=1024, description="Number of nodes whose GPUs prefill (P).")
+    decode_nodes: int = Field(4, ge=1, le=1024, description="Number of nodes whose GPUs decode (D).")
+    gpus_per_node: int = Field(8, ge=1, le=64, description="Number of GPUs of a node (g), each with a compute NIC of its own.")
     storage_gbps: float = Field(400.0, ge=1e-3, le=1e6, description="Bandwidth of a node's storage NIC, each direction.")
     compute_gbps: float = Field(400.0, ge=1e-3, le=1e6, description="Bandwidth of one GPU's compute NIC, each direction.")
-    dram_gbytes_per_s: float = Field(500.0, ge=1e-3, le=1e6, description="M, bandwidth of a node's DRAM, reads and writes together.")
+    dram_gbytes_per_s: float = Field(500.0, ge=1e-3, le=1e6, description="Bandwidth of a node's DRAM, reads and writes together (M).")
     hbm_gbytes: float | None = Field(None, ge=1e-3, le=1e5, description="HBM of a GPU, weights included; null takes the hardware's.")
     buffer_gbytes: float | None = Field(
         None, ge=1e-3, le=1e6, description="DRAM of a node that buffers KV-cache in transit; null follows from the model."

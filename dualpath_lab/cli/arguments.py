@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -182,8 +183,8 @@ def print_table(records: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_csv(records: Sequence[Mapping[str, Any]]) -> None:
-    """Records with the same names as CSV; numbers to the last digit, nothing where there is no value."""
-    writer = csv.DictWriter(sys.stdout, list(records[0]), lineterminator="\n")
+    """Records as CSV, with a column for every name; numbers to the last digit, nothing where there is no value."""
+    writer = csv.DictWriter(sys.stdout, list(dict.fromkeys(chain(*records))), lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
 

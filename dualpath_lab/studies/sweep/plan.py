@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,11 +81,13 @@ def make_plan(source: str | Path | Mapping[str, Any]) -> Plan:
     base = _changed(Scenario(), _flat(values.get("base") or {}, "base"), "base")
     if "grid" in values:
         axes = _axes(values["grid"], base)
+        swept = _single(itertools.chain(*axes))
         scenarios = _keyed(_grid(axes, base))
-        return Plan(tuple(itertools.chain(*axes)), scenarios, tuple(len(choices) for choices in axes.values()), tuple(axes))
+        return Plan(swept, scenarios, tuple(len(choices) for choices in axes.values()), tuple(axes))
     points = _points(values["list"])
-    swept = tuple(dict.fromkeys(key for point in points for key in point))
-    return Plan(swept, _keyed((f"list[{number}]", _changed(base, point, f"list[{number}]")) for number, point in enumerate(points)), None)
+    listed = [(f"list[{number}]", _changed(base, point, f"list[{number}]")) for number, point in enumerate(points)]
+    swept = _single(dict.fromkeys(itertools.chain(*points)))
+    return Plan(swept, _keyed(iter(listed)), None)
 
 
 def key_of(scenario: Scenario) -> str:
@@ -144,6 +146,15 @@ def _grid(axes: Mapping[_Axis, list[_Changes]], base: Scenario) -> Iterator[tupl
         changes = dict(itertools.chain(*(point.items() for point in points)))
         place = "grid at " + ", ".join(f"{key} = {shown(value)}" for key, value in changes.items())
         yield place, _changed(base, changes, place)
+
+
+def _single(swept: Iterable[str]) -> tuple[str, ...]:
+    """The keys, once each is seen to be one of a scenario's own, and no short way to write several."""
+    keys, own = tuple(swept), Scenario.keys()
+    short = next((key for key in keys if key not in own), None)
+    if short is not None:
+        raise ScenarioError(f"{short} is not allowed in a grid or list: it stands for several keys; name those, or set it in base.")
+    return keys
 
 
 def _points(entries: Any) -> list[_Changes]:
