@@ -95,7 +95,7 @@ class LaneScenario(Settings):
 
     if TYPE_CHECKING:  # a checker without pydantic's plugin would refuse a mapping for a part
 
-        def __init__(self, /, **values: Any) -> None: ...  # noqa: D107
+        def __init__(self, /, **values: Any) -> None: ...
 
     @model_validator(mode="after")
     def _not_endless(self) -> LaneScenario:

@@ -238,7 +238,7 @@ class Scenario(Settings):
 
     if TYPE_CHECKING:  # a checker without pydantic's plugin would refuse a mapping for a part, and a class for the system
 
-        def __init__(self, /, **values: Any) -> None: ...  # noqa: D107
+        def __init__(self, /, **values: Any) -> None: ...
 
     def side(self, role: Role) -> Cluster:
         """The cluster as the nodes of one role have it."""

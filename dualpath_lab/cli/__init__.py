@@ -111,7 +111,7 @@ def _add_commands(commands: Any) -> None:
     many = _command(commands, "sweep", sweeping.command, "run many scenarios in parallel")
     sweeping.add_arguments(many)
 
-    advice = _command(commands, "advise", advising.command, "would dual path pay, at which P:D, and what limits it (minutes)")
+    advice = _command(commands, "advise", advising.command, "would dual path pay, at which P:D, and what limits it (minutes)", "table")
     _add_scenario(advice)
     advising.add_arguments(advice)
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dualpath_lab.cli.arguments import SEEDS, count, names, new_file, print_json, processes, several, write_text
+from dualpath_lab.cli.arguments import SEEDS, count, names, new_file, print_csv, print_json, print_table, processes, several, write_text
 from dualpath_lab.scenario import load_scenario
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def command(options: argparse.Namespace) -> None:
         write_text(options.report, _text(advice, options.report.suffix))
     if options.json:
         print_json(as_values(advice))
+    elif options.format:
+        (print_csv if options.format == "csv" else print_table)(as_values(advice)["points"])
     else:
         print(as_markdown(advice), end="")
 

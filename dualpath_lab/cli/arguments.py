@@ -158,15 +158,16 @@ class Parser(argparse.ArgumentParser):
         words = sys.argv[1:] if words is None else words
         options, unknown = self.parse_known_args(words)
         if unknown:
-            known = re.findall(r"(?<!\S)--[a-z-]+", options.parser.format_help())
-            options.parser.error(f"{unknown[0]!r} is not known here{nearest(unknown[0].partition('=')[0], known)}")
+            known = re.findall(r"(?<!\S)--([a-z-]+)", options.parser.format_help())
+            meant = nearest(unknown[0].partition("=")[0].lstrip("-"), known, "--") if unknown[0].startswith("-") else ""
+            options.parser.error(f"{unknown[0]!r} is not known here{meant or f'; {options.parser.prog} --help lists what is'}")
         return options
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A question after what was misspelt; nothing where nothing known is near."""
+def nearest(word: str, known: Iterable[str], sign: str = "") -> str:
+    """A question after what was misspelt; nothing where nothing known is near. ``sign`` stands before each of the known."""
     near = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f"; did you mean {sign + near[0]!r}?" if near else ""
 
 
 def add_output(parser: argparse.ArgumentParser, table: bool) -> None:
