@@ -16,8 +16,8 @@ def page() -> str:
     return f"""# Scenario keys
 
 Made from the schema by `python docs/make_keys.py`; a test keeps it so. The same list: `dualpath-lab keys [PATTERN]`, and in Python
-`Scenario.keys()`. A key stands in a YAML file, after `--set`, in `Scenario.with_values` and in a sweep. `cluster.preset` is a short way to
-write several keys of `cluster`.
+`Scenario.keys()`, of which `pandas.DataFrame(key.to_dict() for key in Scenario.keys())` makes a table. A key stands in a YAML file, after
+`--set`, in `Scenario.with_values` and in a sweep. `cluster.preset` is a short way to write several keys of `cluster`.
 
 {table(Scenario.keys())}
 

@@ -33,13 +33,18 @@ class LinkTimeline:
     ended_s: float
 
     @property
+    def _bin_s(self) -> float:
+        """Width of the bins that are over."""
+        return BIN_S
+
+    @property
     def _over(self) -> int:
         """Bins that are over."""
-        return int(self.ended_s / BIN_S)
+        return int(self.ended_s / self._bin_s)
 
     def edges_s(self) -> Floats:
         """Where bins begin and end; shape (bins + 1,)."""
-        edges = np.arange(self._over + 1, dtype=np.float64) * BIN_S
+        edges = np.arange(self._over + 1, dtype=np.float64) * self._bin_s
         return np.append(edges, self.ended_s) if self.ended_s > edges[-1] else edges
 
     def kv_bytes(self) -> Floats:
@@ -51,7 +56,7 @@ class LinkTimeline:
         """Traffic of the model that each link carried in each bin; shape (links, bins)."""
         over = np.zeros((len(self.links), self._over))
         total = np.zeros(len(self.links))
-        edges = np.arange(self._over + 1) * BIN_S
+        edges = self.edges_s()[: self._over + 1]
         for place, link in enumerate(self.links):
             if traffic := link.model:
                 going_on_s = np.clip(edges - traffic.since, 0.0, None)

@@ -23,9 +23,11 @@ from dualpath_lab.workload.traces.values import (
     SOME_SECONDS,
     BadValueError,
     too_many,
-    wrong,
 )
 from dualpath_lab.workload.trajectories import Workload
+
+_LARGEST_NUMBER = 2**63 - 1
+"""Of a session."""
 
 
 def read_frame(frame: Any, name: str) -> Workload:
@@ -61,20 +63,23 @@ def _table(path: Path, columns: dict[str, list[Any]], kinds: dict[str, str]) -> 
         try:
             found[column] = read[kind](columns[column])
         except BadValueError as bad:
-            raise wrong(path, f"row {bad.index + 1}", column, columns[column][bad.index], bad.allowed) from None
+            value = shown(columns[column][bad.index])
+            raise ScenarioError(
+                f"Trace {str(path)!r}, row {bad.index + 1}: {column} = {value} is not allowed: it should be {bad.allowed}."
+            ) from None
     return Table(path, found, np.arange(1, len(columns["turn"]) + 1), list(names), "row")
 
 
 def _sessions(values: Sequence[Any], names: dict[str, int]) -> Array:
     for index, value in enumerate(values):
-        if not (0 < len(value) <= LONGEST_NAME if isinstance(value, str) else _is_whole(value)):
-            raise BadValueError(index, f"{A_NAME}, or a whole number")
+        if not (0 < len(value) <= LONGEST_NAME if isinstance(value, str) else _is_whole(value) and abs(value) <= _LARGEST_NUMBER):
+            raise BadValueError(index, f"{A_NAME}, or a whole number of 64 bits")
     return np.array([names.setdefault(str(value), len(names)) for value in values], np.int64)
 
 
 def _counts(values: Sequence[Any]) -> Array:
     for index, value in enumerate(values):
-        if not (_is_whole(value) or (_is_number(value) and float(value).is_integer())) or not 0 <= value <= MOST_TOKENS:
+        if not (_is_number(value) and 0 <= value <= MOST_TOKENS and int(value) == value):
             raise BadValueError(index, A_COUNT)
     return np.array([int(value) for value in values], np.int64)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,9 @@ BAD: list[tuple[Any, list[str]]] = [
     (GOOD | {"gap_s": [0, "soon"]}, ["row 2", "gap_s = 'soon'"]),
     (GOOD | {"context": [0, 12]}, ["row 2", "context = 12", "at most 11"]),
     (GOOD | {"appended": [0, 1]}, ["row 1", "appended = 0", "at least 1"]),
+    (GOOD | {"appended": [10, 10**5000]}, ["row 2", "appended = an integer of 16,610 bits"]),
+    (GOOD | {"session": ["a", -(10**5000)]}, ["row 2", "session = an integer of 16,610 bits"]),
+    (GOOD | {"appended": [10, Fraction(10**400)]}, ["row 2", "appended = Fraction"]),
     ({name: [] for name in GOOD}, ["0 rows", "at least one"]),
     (GOOD | {"turn": [0]}, ["1 and 2 rows"]),
 ]
@@ -113,6 +118,19 @@ def test_what_is_wrong_is_one_sentence(frame: Any, words: list[str]) -> None:
     assert "\n" not in str(error.value)
     for word in words:
         assert word in str(error.value)
+
+
+ANYTHING = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.binary(max_size=2) | st.dates() | st.decimals()
+)
+
+
+@given(frame=st.dictionaries(st.sampled_from([*GOOD, "gap_s", "context"]), st.lists(ANYTHING, min_size=2, max_size=2)))
+def test_whatever_stands_in_it_is_taken_or_told(frame: dict[str, list[Any]]) -> None:
+    """Mutant: a kind of value that ends in a traceback."""
+    for given_frame in (GOOD | frame, pd.DataFrame(GOOD | frame)):
+        with suppress(ScenarioError):
+            assert Workload.from_frame(given_frame).turns == 2
 
 
 def test_a_column_named_twice_is_refused() -> None:
