@@ -47,7 +47,7 @@ def simulate(
         If the scenario's parts don't go together.
     """
     started = perf_counter()
-    simulation = Simulation(scenario, workload, decisions)
+    simulation = Simulation(scenario, workload=workload, decisions=decisions)
     announce()
     if progress is None:
         simulation.run()
