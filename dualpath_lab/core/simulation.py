@@ -18,6 +18,8 @@ from dualpath_lab.core.cluster import Cluster
 from dualpath_lab.core.dispatch import Dispatch
 from dualpath_lab.core.live_change import changed, hit_rate_of
 from dualpath_lab.core.network import Network
+from dualpath_lab.core.own_policy import Guarded
+from dualpath_lab.core.policy import Scheduler
 from dualpath_lab.core.prefill import PrefillGroup
 from dualpath_lab.core.prefill_time import PrefillTime
 from dualpath_lab.core.recorder import TurnLog, wide_enough
@@ -28,7 +30,7 @@ from dualpath_lab.core.views import ClusterView
 from dualpath_lab.hardware import load_hardware
 from dualpath_lab.models import load_model
 from dualpath_lab.scenario import Scenario, ScenarioError
-from dualpath_lab.workload import build_workload
+from dualpath_lab.workload import Workload, build_workload
 
 LATEST_START_S = 2.0**33
 """Within these 272 years the clock, a float, is right to 2 us or better; a run that starts its turns later would round their times."""
@@ -74,6 +76,10 @@ class Simulation:
     Parameters
     ----------
     scenario : Scenario
+    workload : Workload, optional
+        Trajectories in the place of ``workload.source``, which then names them.
+    decisions : bool
+        Keep what :attr:`Dispatch.decisions` says.
 
     Raises
     ------
@@ -82,10 +88,12 @@ class Simulation:
         longer than ``LATEST_START_S``; or if the policy can't be made.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, workload: Workload | None = None, decisions: bool = False) -> None:
+        if workload is not None:
+            scenario = scenario.with_values({"workload.source": f"in memory: {workload.name}"})
         self.scenario = scenario
         self.model = load_model(scenario.model, scenario.kv_dtype)
-        self.workload, arrivals = build_workload(scenario.workload, scenario.seed)
+        self.workload, arrivals = build_workload(scenario.workload, scenario.seed, workload)
         self._context, self._append = self.workload.context.data, self.workload.append.data
         self._generate, self._gap_s = self.workload.generate.data, self.workload.gap_s.data
         self._first_turn = self.workload.first_turn.data
@@ -112,7 +120,7 @@ class Simulation:
         self._loader = make_loader(chosen)(self._env, self.network, self.model, self.cluster.block_submit_s, take_in_s)
         waiting: dict[TurnView, Turn] = {}
         view = ClusterView(self.cluster, self._env, waiting, kv_bytes, one_gpu.tokens_per_s(self.workload))
-        self.dispatch = Dispatch(scenario.system, sides(chosen), self.cluster, view, waiting, self._place)
+        self.dispatch = Dispatch(scenario.system, sides(chosen), self.cluster, view, waiting, self._place, scenario.seed, decisions)
         self.scheduler = make_scheduler(chosen, scenario, view, self.dispatch)
         for node, seen in zip(self.cluster.nodes, view.prefill_nodes + view.decode_nodes, strict=True):
             node.reads.ended = partial(self.scheduler.read_ended, seen)
@@ -203,6 +211,11 @@ class Simulation:
         while not reached:
             self._env.step()
             self.events += 1
+
+    @property
+    def policy(self) -> Scheduler | None:
+        """The policy of the user's own that decides, with its state; None of a built-in system."""
+        return self.scheduler.policy if isinstance(self.scheduler, Guarded) else None
 
     def run(self) -> None:
         """Simulate to the end."""

@@ -16,7 +16,7 @@ from dualpath_lab.workload.trajectories import BLOCK_TOKENS, Workload
 Floats = NDArray[np.float64]
 
 
-def build_workload(spec: WorkloadSpec, seed: int) -> tuple[Workload, Floats]:
+def build_workload(spec: WorkloadSpec, seed: int, source: Workload | None = None) -> tuple[Workload, Floats]:
     """Give each of ``spec.agents`` agents its trajectory and its start.
 
     A paper source is drawn anew for each seed, as many trajectories as the datasets have; a trace gives all its sessions, or as many
@@ -35,6 +35,8 @@ def build_workload(spec: WorkloadSpec, seed: int) -> tuple[Workload, Floats]:
         The scenario's workload.
     seed : int
         The scenario's seed.
+    source : Workload, optional
+        Trajectories in the place of those of ``spec.source``.
 
     Returns
     -------
@@ -54,7 +56,7 @@ def build_workload(spec: WorkloadSpec, seed: int) -> tuple[Workload, Floats]:
     Source: reference section 9, "Replay".
     """
     trajectory_rng, sampling_rng, gap_rng, arrival_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4))
-    workload, repeats = _agents(spec, trajectory_rng, sampling_rng)
+    workload, repeats = _agents(spec, source or load(spec.source, DATASET_TRAJECTORIES, trajectory_rng, spec.sessions), sampling_rng)
     if spec.tool_gap_s == 0 and workload.gap_s.any():
         workload = workload.noting(
             f"The trace's pauses, {workload.gap_s[workload.gap_s > 0].mean():,.3g} s where there is one, are left out, as "
@@ -70,9 +72,8 @@ def build_workload(spec: WorkloadSpec, seed: int) -> tuple[Workload, Floats]:
     return workload, np.cumsum(arrival_rng.standard_exponential(spec.agents)) / spec.arrival_rate
 
 
-def _agents(spec: WorkloadSpec, trajectory_rng: np.random.Generator, sampling_rng: np.random.Generator) -> tuple[Workload, int]:
+def _agents(spec: WorkloadSpec, source: Workload, sampling_rng: np.random.Generator) -> tuple[Workload, int]:
     """Find a trajectory for each agent, and tell how many of the last ones repeat a session."""
-    source = load(spec.source, DATASET_TRAJECTORIES, trajectory_rng, spec.sessions)
     once = sampling_rng.permutation(source.trajectories)[: spec.agents]
     repeated = sampling_rng.integers(source.trajectories, size=spec.agents - len(once))
     return source.take(np.concatenate([once, repeated])), len(repeated)

@@ -50,6 +50,28 @@ class Workload:
     hit_block: int = BLOCK_TOKENS
     notes: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def from_frame(cls, frame: Any, name: str = "DataFrame") -> Workload:
+        """Trajectories from a table in memory, a turn a row: the form that a trace of one's own has.
+
+        Parameters
+        ----------
+        frame : DataFrame or mapping of str to sequence
+            Columns ``session`` (text or whole number), ``turn`` (0, 1, 2, ... in each session), ``appended`` and ``generated`` (tokens),
+            and maybe ``gap_s`` (pause before the turn, s; none where missing) and ``context`` (tokens that earlier turns left; all of
+            them where the column is left out). Rows may come in any order.
+        name : str
+            What results and errors call it.
+
+        Raises
+        ------
+        ScenarioError
+            If a column is missing or unknown, or a row breaks these rules; names the row, counted from 1.
+        """
+        from dualpath_lab.workload.frames import read_frame
+
+        return read_frame(frame, name)
+
     @property
     def trajectories(self) -> int:
         """Number of trajectories."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 
-from dualpath_lab import Placement, Policy, Scenario, compare
+from dualpath_lab import Placement, Policy, Scenario, Workload, compare, simulate
 from dualpath_lab.core.turn_view import TurnView
 from dualpath_lab.dashboards.advisor_state import AdvisorState
 from dualpath_lab.dashboards.anatomy_state import AnatomyState
@@ -23,6 +23,7 @@ from .giving import (
     H200,
     MEASURED,
     PLAIN,
+    SMALL,
     Case,
     command_line,
     config,
@@ -39,6 +40,8 @@ from .giving import (
     upload,
 )
 from .hostile import HOSTILE
+
+NEGATIVE = {"session": ["a", "a"], "turn": [0, 1], "appended": [5, -5], "generated": [1, 1]}
 
 
 class Raises(Policy):
@@ -114,6 +117,12 @@ COMMANDS = [
     command_line("compare --systems ,", "systems"),
     command_line("compare --systems basic,basic", "basic,basic"),
     command_line("compare --systems basic --seeds 0", "--seeds", "'0'"),
+    command_line("compare --systems basic,", "'basic,'", "empty name"),
+    command_line("compare --systems basic --seeds 1,1", "--seeds", "'1,1'"),
+    command_line("copmare --systems basic,dualpath", "'copmare'", "did you mean 'compare'"),
+    command_line("run --jsn", "'--jsn'", "did you mean '--json'"),
+    command_line("theory --format xml", "--format", "'xml'"),
+    command_line("keys sed", "'sed'", "did you mean 'seed'"),
     command_line("reproduce R99", "R99"),
     command_line("reproduce B2.oracle", "B2.oracle", "B2.basic"),
     command_line("reproduce A1 --slow", "--slow"),
@@ -157,6 +166,8 @@ FILES = [
     sweep_file("list: [3]\n", "list"),
     sweep_file("list: []\n", "list"),
     sweep_file("grid: {seed: [1]}\nlist: [{seed: 1}]\n", "grid"),
+    sweep_file("grid: {'seed, system': [[0, basic], [1]]}\n", "value 2 of seed, system", "2 values"),
+    sweep_file("grid: {cluster.preset: [dgx-h100]}\n", "cluster.preset", "several keys"),
     sweep_file("colour: red\n", "colour"),
     trace("", "empty"),
     trace("colour,shape\n1,2\n", "unknown header 'colour,shape'"),
@@ -243,6 +254,12 @@ REST = [
     python('sweep({"grid": {}})', lambda: sweep({"grid": {}}), "grid"),
     python('sweep({"grid": {"seed": [1]}}, processes=0)', lambda: sweep({"grid": {"seed": [1]}}, processes=0), "processes = 0"),
     python('sweep({"grid": {"seed": [1]}}, resume=True)', lambda: sweep({"grid": {"seed": [1]}}, resume=True), "resume = True"),
+    python('compare(Scenario(), ["basic"], seeds=[1, 1])', lambda: compare(Scenario(), ["basic"], seeds=[1, 1]), "seeds = [1, 1]"),
+    python(
+        'Workload.from_frame({"session": ["a"]})', lambda: Workload.from_frame({"session": ["a"]}), "session, turn, appended, generated"
+    ),
+    python("Workload.from_frame of a turn of -5 tokens", lambda: Workload.from_frame(NEGATIVE), "row 2", "appended = -5"),
+    python("Result.decisions() of a run that kept none", lambda: simulate(SMALL).decisions(), "decisions=True"),
     python('load_model("ds-27c")', lambda: load_model("ds-27c"), "'ds-27c'", "did you mean 'ds-27b'"),
     python('load_hardware("h201")', lambda: load_hardware("h201"), "h201"),
 ]

@@ -16,9 +16,10 @@ from dualpath_lab.dashboards.job_tasks import CapacityTask
 from dualpath_lab.dashboards.jobs import Batch, Jobs
 from dualpath_lab.scenario import Scenario
 from dualpath_lab.studies.advise.online import OnlineQuestion
+from dualpath_lab.studies.figures import at
 from dualpath_lab.studies.run import Progress, simulate
 from dualpath_lab.studies.sweep import FIGURES, key_of
-from dualpath_lab.studies.sweep.rows import DONE, FAILED, Row, at
+from dualpath_lab.studies.sweep.rows import DONE, FAILED, Row
 
 PATIENCE_S = 120.0
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dualpath_lab.errors import shown as describe
 from dualpath_lab.scenario import ScenarioError
 
 MOST_TOKENS = 999_999_999
@@ -44,7 +45,7 @@ def shortened(text: str) -> str:
 
 def wrong(path: Path, place: str, field: str, value: Any, allowed: str) -> ScenarioError:
     """The error for one value of a trace."""
-    shown = repr(shortened(value)) if isinstance(value, str) else shortened(repr(value))
+    shown = repr(shortened(value)) if isinstance(value, str) else shortened(describe(value))
     return ScenarioError(f"Trace {str(path)!r}, {place}: {field} = {shown} is not allowed: it should be {allowed}.")
 
 
@@ -111,14 +112,14 @@ def optional_counts(values: Sequence[Any]) -> NDArray[np.int64]:
 
 
 def gaps(values: Sequence[Any]) -> NDArray[np.float64]:
-    """Read seconds; an absent one is 0.
+    """Read seconds; a missing one is 0.
 
     Raises
     ------
     BadValueError
         For the first that is not a number of seconds.
     """
-    found = np.array([0.0 if absent(value) else number(value) for value in values], np.float64)
+    found = np.array([0.0 if missing(value) else number(value) for value in values], np.float64)
     allowed = (found >= 0) & (found <= LONGEST_GAP_S)
     if not allowed.all():
         raise BadValueError(int(np.argmin(allowed)), SOME_SECONDS)
