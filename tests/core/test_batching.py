@@ -15,7 +15,9 @@ from dualpath_lab.workload import BLOCK_TOKENS
 
 FLOPS_PER_S = 1e14
 MODELS = {name: load_model(name) for name in ("ds-27b", "ds-660b", "qwen-32b")}
-any_attention = st.builds(lambda name, block_s: attention(name, block_s), st.sampled_from(sorted(MODELS)), st.sampled_from([0.0, 1e-5, 1e-3]))
+any_attention = st.builds(
+    lambda name, block_s: attention(name, block_s), st.sampled_from(sorted(MODELS)), st.sampled_from([0.0, 1e-5, 1e-3])
+)
 
 requests = st.lists(st.tuples(st.integers(0, 600).map(lambda blocks: blocks * 64), st.integers(1, 9000)), min_size=1, max_size=8)
 

@@ -53,9 +53,12 @@ def test_balanced_hits_sum_to_the_closed_forms(prefill_nodes: int, decode_nodes:
 
 @pytest.mark.parametrize("system", ["basic", "layerwise", "roundrobin", "dualpath", "split", "oracle"])
 def test_the_steps_of_all_turns_are_what_the_links_carried(system: str) -> None:
-    """Law 2: nothing moves that no turn's record tells, later chunks' hits included. Mutant: a step that only one of record and simulation knows."""
-    cluster = {"prefill_nodes": 1, "decode_nodes": 2, "gpus_per_node": 2, "storage_gbps": 20, "hbm_gbytes": 150}
-    workload = {"source": "paper-32k", "agents": 6, "append_scale": 10}
+    """Law 2: nothing moves that no turn's record tells, later chunks' hits included.
+
+    Mutant: a step that only one of record and simulation knows.
+    """
+    cluster = {"prefill_nodes": 1, "decode_nodes": 2, "gpus_per_node": 2, "storage_gbps": 20, "hbm_gbytes": 1000}
+    workload = {"source": "paper-32k", "agents": 6, "append_scale": 4}
     result = simulate(Scenario(model="ds-660b", system=system, cluster=cluster, workload=workload))
     reloaded = {side: int(result.columns[f"{side}_reloaded"].sum()) for side in ("prefill", "decode")}
     assert (reloaded["decode"] > 0) == (system not in ("basic", "oracle"))

@@ -131,7 +131,9 @@ def test_hits_stay_in_the_prefill_buffer_until_the_last_chunk_is_computed(equal_
     first = ceil(6400 / calibration.FIFO_FORWARD_TOKENS)
     second = ceil(5000 / calibration.FIFO_FORWARD_TOKENS)
     assert second > 1
-    assert [held[forward] for forward in range(1, first + second + 1)] == [{0}] * first + [{6464 * simulation.model.kv_bytes_per_token}] * second
+    assert [held[forward] for forward in range(1, first + second + 1)] == [{0}] * first + [
+        {6464 * simulation.model.kv_bytes_per_token}
+    ] * second
     assert buffer.used_bytes == 0
 
 

@@ -130,7 +130,9 @@ def test_storage_bound_pairs_are_equal(equal_trace: Callable[..., str]) -> None:
 @pytest.mark.parametrize("model", ["ds-27b", "qwen-32b"])
 @pytest.mark.parametrize("compute_gbps", [20, 400])
 @pytest.mark.parametrize("system", STORED)
-def test_the_second_token_of_a_lone_turn_takes_a_copy_and_a_step(equal_trace: Callable[..., str], system: str, model: str, compute_gbps: float) -> None:
+def test_the_second_token_of_a_lone_turn_takes_a_copy_and_a_step(
+    equal_trace: Callable[..., str], system: str, model: str, compute_gbps: float
+) -> None:
     """Law 9 and section 11: the KV-cache of the prompt into decode HBM, a Layer Block at a time, then one step of a group that was idle.
 
     Mutant: TTST counts from submission, or from the end of the copy; the copy is made twice, or beside the step.
