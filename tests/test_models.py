@@ -184,7 +184,7 @@ def test_storage_types_of_a_config(config: Any, changes: dict[str, Any], kv_dtyp
 
 
 def test_weights_that_a_gpu_holds_and_reads(config: Any) -> None:
-    """Section 11, by hand: 7 experts of which a token meets 2, in 2 layers. Mutant: shared experts are divided; experts met twice count twice."""
+    """Section 11, by hand: a token meets 2 of 7 experts in 2 layers. Mutant: shared experts are divided; one met twice counts twice."""
     model = load_model(config(LATENT))
     routed = 2 * 7 * 3 * 10 * 11
     assert model.routed_weight_bytes == routed

@@ -15,16 +15,15 @@ from dualpath_lab.workload import BLOCK_TOKENS
 
 FLOPS_PER_S = 1e14
 MODELS = {name: load_model(name) for name in ("ds-27b", "ds-660b", "qwen-32b")}
-any_attention = st.builds(
-    lambda name, block_s: attention(name, block_s), st.sampled_from(sorted(MODELS)), st.sampled_from([0.0, 1e-5, 1e-3])
-)
-
 requests = st.lists(st.tuples(st.integers(0, 600).map(lambda blocks: blocks * 64), st.integers(1, 9000)), min_size=1, max_size=8)
 
 
 def attention(name: str, block_s: float = 0.0) -> AttentionTime:
     """What attention takes where a cached block costs so much besides its FLOPs."""
     return lambda cached, computed: MODELS[name].attention_flops(cached, computed) / FLOPS_PER_S + -(-cached // 64) * block_s
+
+
+any_attention = st.builds(attention, st.sampled_from(sorted(MODELS)), st.sampled_from([0.0, 1e-5, 1e-3]))
 
 
 def turns(tokens: list[tuple[int, int]]) -> deque[Turn]:
@@ -83,14 +82,14 @@ def test_quota_is_kept_and_used_up(attention_s: AttentionTime, tokens: list[tupl
 
 
 def test_quota_cuts_at_the_exact_token() -> None:
-    """Closed form: a quota of exactly the first 1,000 tokens, cached blocks included, takes 1,000. Mutant: the search ends one token early."""
+    """Closed form: a quota of exactly the first 1,000 tokens, cached blocks included. Mutant: the search ends one token early."""
     attention_s = attention("qwen-32b", 1e-4)
     packed = forwards(ComputeQuota(attention_s, attention_s(640, 1000) * (1 + 1e-12)), [(640, 1500)])
     assert packed[0][0][0].tokens == 1000
 
 
 def test_quota_holds_the_time_of_cached_blocks() -> None:
-    """Section 11: blocks alone fill the quota, so that a second request like the first has to wait. Mutant: the quota counts FLOPs alone."""
+    """Section 11: blocks alone fill the quota, so that a second request has to wait. Mutant: the quota counts FLOPs alone."""
     attention_s = attention("ds-27b", 1e-3)
     packed = forwards(ComputeQuota(attention_s, 1.5 * attention_s(6400, 10)), [(6400, 10), (6400, 10)])
     assert [[chunk.tokens for chunk in chunks] for chunks, _ in packed] == [[10], [10]]

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 from simpy import Environment
 
-from dualpath_lab import calibration
 from dualpath_lab.core.decode import DecodeGroup
 from dualpath_lab.core.engines import DecodeEngine, Exchange
 from dualpath_lab.core.network import Network
@@ -79,7 +78,7 @@ class Bench:
 @pytest.mark.parametrize(("model", "engines"), [(DENSE, 1), (EXPERTS, 1), (EXPERTS, 4)], ids=["dense", "experts alone", "experts"])
 @pytest.mark.parametrize("generate", [2, 3, 100])
 def test_one_sequence_takes_a_step_for_each_token_after_the_first(model: Model, engines: int, generate: int) -> None:
-    """Law 9. Mutant: g steps and not g - 1; weights, KV-cache, linear layers or expert overhead left out; experts read that no token meets."""
+    """Law 9. Mutant: g steps and not g - 1; weights, KV-cache, linear layers or overhead left out; experts read that no token meets."""
     bench = Bench(model, engines)
     bench.join(0, 1.0, prompt=1000, generate=generate)
     step_s = bench.step_s([1000 + generate // 2])

@@ -81,7 +81,7 @@ def logged(generate: int) -> Turn:
 
 
 def test_latencies_of_the_log() -> None:
-    """Mutant: columns change places; TPOT over all tokens and not over those after the first, TTFT from the placement, or TTST from submission."""
+    """Mutant: columns mixed up; TPOT over all tokens, not those after the first; TTFT from the placement; TTST from submission."""
     log = TurnLog()
     for generate in (7, 1):
         turn = logged(generate)

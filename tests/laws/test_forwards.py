@@ -76,7 +76,7 @@ def compute_s(simulation: Simulation, hit: int, computed: int, gpus: int = 2) ->
 def test_a_forward_lasts_its_computation_and_one_layers_transfer(equal_trace: Callable[..., str], first: int, append: int) -> None:
     """Section 4, per-layer streaming, and section 11, what a forward costs.
 
-    Mutant: the first layer's load is free, or every layer waits for its own; a cached block costs nothing, or a layer however little it has.
+    Mutant: the first layer's load is free, or every layer waits for its own; a cached block, or a layer with little to do, costs nothing.
     """
     least, simulation = second_turn_s(equal_trace, HUGE, first, append)
     table = simulation.log.columns()
@@ -151,7 +151,7 @@ def test_kv_cache_gets_the_hbm_that_weights_and_reserve_leave(model: str) -> Non
 
 
 def test_an_engine_takes_in_one_sequence_after_the_other(equal_trace: Callable[..., str]) -> None:
-    """Section 11: the oracle moves nothing, and its decode engine still goes through every Layer Block. Mutant: all are taken in at once."""
+    """Section 11: the oracle moves nothing, and its decode engine still goes through every Layer Block. Mutant: all at once."""
     shape = {"gpus_per_node": 1} | HUGE
     table = ran(shape, {"source": equal_trace(4, 1, 6400, 0, 2), "agents": 4}, system="oracle").log.columns()
     take_in_s = 100 * load_model("ds-27b").layers * GPU.layer_block_s
