@@ -118,7 +118,11 @@ def test_internal_model_has_the_parameters_of_its_name() -> None:
 def test_serving_follows_from_the_kind_of_model(name: str, experts: bool, weight_bytes_each: int, buffer: float) -> None:
     model = MODELS[name]
     assert model.expert_parallel is experts
-    assert model.weight_bytes == weight_bytes_each * model.total_parameters
+    in_tables = model.weight_bytes - weight_bytes_each * model.total_parameters
+    assert 0 <= in_tables <= 0.05 * model.weight_bytes
+    assert (in_tables > 0) == (weight_bytes_each == 1)
+    assert model.routed_weight_bytes <= weight_bytes_each * (model.total_parameters - model.active_parameters) * 1.1
+    assert (model.routed_weight_bytes > 0) == experts
     assert model.buffer_bytes_per_node == buffer
 
 
@@ -182,6 +186,18 @@ def test_storage_types_of_a_config(config: Any, changes: dict[str, Any], kv_dtyp
     assert model.kv_bytes_per_token == kv_bytes * 3 * 2 * 2 * 16
     tables = 2 * 100 * 64
     assert model.weight_bytes == weight_bytes * (model.total_parameters - tables) + 2 * tables
+
+
+def test_weights_that_a_gpu_holds_and_reads(config: Any) -> None:
+    """Section 11, by hand: a token meets 2 of 7 experts in 2 layers. Mutant: shared experts are divided; one met twice counts twice."""
+    model = load_model(config(LATENT))
+    routed = 2 * 7 * 3 * 10 * 11
+    assert model.routed_weight_bytes == routed
+    assert model.weight_bytes_per_gpu(1) == model.weight_bytes
+    assert model.weight_bytes_per_gpu(4) == model.weight_bytes - routed * 3 / 4
+    assert model.weight_read_bytes(1, 1) == pytest.approx(model.weight_bytes - routed * 5 / 7)
+    assert model.weight_read_bytes(2, 1) == pytest.approx(model.weight_bytes - routed * 25 / 49)
+    assert model.weight_read_bytes(10_000, 4) == pytest.approx(model.weight_bytes_per_gpu(4))
 
 
 @given(any_model, st.integers(0, 5000), st.integers(0, 300))
