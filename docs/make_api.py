@@ -7,13 +7,21 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
+
+from pydantic import BaseModel
 
 PAGE = Path(__file__).with_name("api.md")
 MODULES = {
     "dualpath_lab": "What a script or a notebook starts with.",
+    "dualpath_lab.scenario": "Everything that decides a run; [all keys](keys.md) with their defaults and bounds.",
+    "dualpath_lab.schema_keys": "What the schema says of its keys.",
     "dualpath_lab.core.simulation": "A run that can be stepped, watched and changed.",
     "dualpath_lab.core.observer": "Curves of a run, also while it goes on.",
+    "dualpath_lab.core.policy": "The two ways to write a policy.",
+    "dualpath_lab.core.dispatch": "How a policy acts, and what is kept of its decisions.",
     "dualpath_lab.core.turn_view": "What a policy sees of a turn.",
     "dualpath_lab.core.views": "What a policy sees of the cluster.",
     "dualpath_lab.studies.sweep": "Many scenarios.",
@@ -30,6 +38,7 @@ MODULES = {
     "dualpath_lab.workload": "Trajectories, generated or read.",
     "dualpath_lab.progress": "Bars for long work.",
     "dualpath_lab.widgets": "In a notebook's cell.",
+    "dualpath_lab.figures": "The notebooks' figures.",
 }
 """In the order of the page, with a line each."""
 
@@ -89,23 +98,46 @@ def _entry(line: str) -> str:
     return f"    {line.strip()}" if line.startswith("    ") else f"- `{line}`\n"
 
 
+def members(value: type) -> Iterator[tuple[str, object]]:
+    """Public members of a class, those of the lab's classes that it is derived from included, its own first."""
+    own = [kind for kind in value.__mro__ if kind.__module__.startswith("dualpath_lab")]
+    for name in dict.fromkeys(chain(*(vars(kind) for kind in own))):
+        if not name.startswith("_"):
+            yield name, inspect.getattr_static(value, name)
+
+
 def methods(value: type) -> Iterator[tuple[str, object]]:
-    """Public methods that a class defines itself, with a docstring."""
-    for name, member in vars(value).items():
+    """Its methods with a docstring."""
+    for name, member in members(value):
         plain = member.__func__ if isinstance(member, (classmethod, staticmethod)) else member
-        if not name.startswith("_") and inspect.isfunction(plain) and plain.__doc__:
+        if inspect.isfunction(plain) and plain.__doc__:
             yield name, plain
 
 
+def properties(value: type) -> Iterator[tuple[str, str]]:
+    """What can be read of an object, and its first line: properties, and the keys of a part of a scenario."""
+    if issubclass(value, BaseModel):
+        for name, field in value.model_fields.items():
+            yield name, field.description or f"A {field.annotation.__name__}."  # type: ignore[union-attr]  # a part has a class
+    for name, member in members(value):
+        if isinstance(member, (property, cached_property)) and member.__doc__:
+            yield name, inspect.getdoc(member) or ""
+
+
 def page() -> str:
-    """The whole reference."""
+    """The whole reference; what two modules offer stands with the first."""
+    shown: list[object] = []
     parts = ["# Python reference\n\nMade from the docstrings by `python docs/make_api.py`; a test keeps it so.\n"]
     for name, line in MODULES.items():
         module = importlib.import_module(name)
         parts.append(f"## {name}\n\n{line}\n")
         for own, value in public(module):
+            if value in shown:
+                continue
+            shown.append(value)
             parts.append(f"### {own}{signature(value)}\n\n{text(value)}")
             if inspect.isclass(value):
+                parts += [f"- `.{each}`: {' '.join(said.split())}" for each, said in properties(value)] + [""]
                 parts += [f"**.{each}{signature(method)}**\n\n{text(method)}" for each, method in methods(value)]
     return "\n".join(parts)
 

@@ -27,23 +27,27 @@ LINEAR_FLOPS_PER_S = 1200e12
 """Published (DeepGEMM, grouped FP8 GEMMs of DeepSeek-V3's shapes on H800, their mean): rate of everything else in a prefill forward, per
 GPU of the group."""
 
-LAYER_BLOCK_S = 2.75e-6
+LAYER_BLOCK_S = 2.65e-06
 """Fitted on A1, A2 and A5: time that an engine takes over one Layer Block of a cached prefix, besides FLOPs and copies. A prefill engine
 spends it within attention, in every forward that attends to the block; a decode engine once, as it takes a sequence in."""
 
-PREFILL_LAYER_S = 3.2e-3
+REQUEST_S = 0.312
+"""Fitted on A1, A2 and A5: time between an agent's submission and the moment when the scheduler knows of it: the host tokenises the prompt
+and looks its blocks up. No engine waits for it."""
+
+PREFILL_LAYER_S = 0.00302
 """Fitted on A1, A2 and A5: time of an expert-parallel layer of a prefill forward that adds to its computation: latency of dispatch and
 combine, pipeline ends."""
 
-PREFILL_LAYER_FLOOR_S = 7.0e-3
+PREFILL_LAYER_FLOOR_S = 0.00669
 """Fitted on A1, A2 and A5: least time of an expert-parallel layer of a prefill forward, however few tokens it has: the host's launches and
 synchronisation, which run beside the GPU's work."""
 
-DECODE_LAYER_S = 0.24e-3
+DECODE_LAYER_S = 0.000224
 """Fitted on A4: time of an expert-parallel layer of a decode step that adds to its reads and FLOPs: launches, latency of dispatch and
 combine."""
 
-STORAGE_EFFICIENCY = 0.571
+STORAGE_EFFICIENCY = 0.579
 """Fitted on A3: what of a storage NIC's nominal bandwidth reads get."""
 
 LATE_FOR_STEP = 0.02

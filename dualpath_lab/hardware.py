@@ -34,6 +34,8 @@ class Hardware(Settings):
         Time that an expert-parallel layer adds to the computation of a prefill forward, and the least that it takes in all.
     layer_block_s : float
         Time that an engine takes over one cached Layer Block (64 tokens of one layer), besides FLOPs and copies.
+    request_s : float
+        Time that the host takes over a request before the scheduler knows of it.
     storage_efficiency : float
         Of the nominal bandwidth of a storage NIC.
     """
@@ -48,6 +50,7 @@ class Hardware(Settings):
     prefill_layer_s: float = Field(calibration.PREFILL_LAYER_S, ge=0, le=1)
     prefill_layer_floor_s: float = Field(calibration.PREFILL_LAYER_FLOOR_S, ge=0, le=1)
     layer_block_s: float = Field(calibration.LAYER_BLOCK_S, ge=0, le=1)
+    request_s: float = Field(calibration.REQUEST_S, ge=0, le=60)
     storage_efficiency: float = Field(calibration.STORAGE_EFFICIENCY, gt=0, le=1)
 
     @property

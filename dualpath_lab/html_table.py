@@ -1,4 +1,4 @@
-"""Tables as notebooks show them: plain HTML that takes its colours from the page, light or dark."""
+"""Tables as notebooks show them, plain HTML that takes its colours from the page, light or dark; and as terminals do."""
 
 from __future__ import annotations
 
@@ -25,6 +25,21 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]]) ->
         f'<table><caption style="text-align:left;white-space:nowrap;padding-bottom:4px">{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
+
+
+def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in a terminal: columns of equal width, two spaces apart.
+
+    Parameters
+    ----------
+    header : sequence of str
+        A name for each column.
+    rows : iterable of sequence of str
+        As many cells as the header has.
+    """
+    cells = [header, *rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells)
 
 
 def _cell(text: str) -> str:

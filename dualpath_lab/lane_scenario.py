@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -26,37 +26,51 @@ class PortSettings(Part):
     (lane, weight in 64 bytes), and 4,096 bytes.
     """
 
-    preset: PortName = "paper"
-    link_gbps: float = Field(400.0, ge=1e-3, le=1e6)
-    mtu_bytes: Literal[256, 512, 1024, 2048, 4096] = 4096
-    high: Table | None = None
-    low: Table | None = None
-    high_limit: int | None = Field(None, ge=0, le=255)
-    credit_kbytes: float | None = Field(None, ge=4.096, le=1e9)
-    credit_return_us: float = Field(1.0, ge=0, le=1e6)
+    preset: PortName = Field(default="paper", description="The arbiter and its tables.")
+    link_gbps: float = Field(default=400.0, ge=1e-3, le=1e6, description="Bandwidth of the link.")
+    mtu_bytes: Literal[256, 512, 1024, 2048, 4096] = Field(default=4096, description="Largest packet.")
+    high: Table | None = Field(default=None, description="High-priority table, (lane, weight in 64 bytes); null is the preset's.")
+    low: Table | None = Field(default=None, description="Low-priority table, (lane, weight in 64 bytes); null is the preset's.")
+    high_limit: int | None = Field(
+        default=None,
+        ge=0,
+        le=255,
+        description="How much the high table sends, in 4,096 bytes, before the low one; 255 is no limit; null is the preset's.",
+    )
+    credit_kbytes: float | None = Field(
+        default=None,
+        ge=4.096,
+        le=1e9,
+        description="Credits of each lane, the room that its receiver has for packets; null is without limit.",
+    )
+    credit_return_us: float = Field(
+        default=1.0, ge=0, le=1e6, description="Time from a packet's end, sent and drained, to the return of its credits."
+    )
 
 
 class ModelTraffic(Part):
     """All-to-all of the model: ``load`` of the link in bursts, one in each period and lane."""
 
-    pattern: Pattern = "bursts"
-    lanes: list[Lane] = Field([0], min_length=1, max_length=15)
-    load: float = Field(0.3, gt=0, le=1)
-    period_us: float = Field(250.0, ge=1, le=1e6)
-    message_bytes: int = Field(1_048_576, ge=1, le=10**9)
-    outstanding: int = Field(4, ge=1, le=100_000)
+    pattern: Pattern = Field(default="bursts", description="When messages of the model come.")
+    lanes: list[Lane] = Field(default=[0], min_length=1, max_length=15, description="Virtual lanes that they take.")
+    load: float = Field(default=0.3, gt=0, le=1, description="Share of the link that they ask for.")
+    period_us: float = Field(default=250.0, ge=1, le=1e6, description="Time from one burst to the next, or mean time of a spell.")
+    message_bytes: int = Field(default=1_048_576, ge=1, le=10**9, description="Size of a message where the pattern is not bursts.")
+    outstanding: int = Field(default=4, ge=1, le=100_000, description="Messages that wait at a time with pattern backlog.")
 
 
 class KvTraffic(Part):
     """Transfers of KV-cache: by default as many layer blocks as a context of 32 K tokens has wait all the time."""
 
-    pattern: Pattern = "backlog"
-    lanes: list[Lane] = Field([2], min_length=1, max_length=15)
-    load: float = Field(0.3, gt=0, le=1)
-    period_us: float = Field(1000.0, ge=1, le=1e6)
-    message_bytes: int = Field(45_056, ge=1, le=10**9)
-    outstanding: int = Field(512, ge=1, le=100_000)
-    drain_gbps: float | None = Field(None, gt=0, le=1e6)
+    pattern: Pattern = Field(default="backlog", description="When messages of KV-cache come.")
+    lanes: list[Lane] = Field(default=[2], min_length=1, max_length=15, description="Virtual lanes that they take.")
+    load: float = Field(default=0.3, gt=0, le=1, description="Share of the link that they ask for.")
+    period_us: float = Field(default=1000.0, ge=1, le=1e6, description="Time from one burst to the next, or mean time of a spell.")
+    message_bytes: int = Field(default=45_056, ge=1, le=10**9, description="Size of a message where the pattern is not bursts.")
+    outstanding: int = Field(default=512, ge=1, le=100_000, description="Messages that wait at a time with pattern backlog.")
+    drain_gbps: float | None = Field(
+        default=None, gt=0, le=1e6, description="Speed at which the receiver drains KV-cache; null drains at once."
+    )
 
 
 class LaneScenario(Settings):
@@ -76,8 +90,12 @@ class LaneScenario(Settings):
     port: PortSettings = PortSettings()
     model: ModelTraffic = ModelTraffic()
     kv: KvTraffic = KvTraffic()
-    duration_ms: float = Field(20.0, ge=0.01, le=10_000)
-    seed: int = Field(0, ge=0, le=2**32 - 1)
+    duration_ms: float = Field(default=20.0, ge=0.01, le=10_000, description="Simulated time.")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Seed of the random spells.")
+
+    if TYPE_CHECKING:  # a checker without pydantic's plugin would refuse a mapping for a part
+
+        def __init__(self, /, **values: Any) -> None: ...
 
     @model_validator(mode="after")
     def _not_endless(self) -> LaneScenario:

@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dualpath_lab.core.dispatch import Decision
 from dualpath_lab.core.links import Link
 from dualpath_lab.core.observer import prefill_compute
 from dualpath_lab.core.paths import Ports, Step, steps
+from dualpath_lab.core.policy import Scheduler
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.core.systems import mechanisms
+from dualpath_lab.core.timeline import LinkTimeline
 from dualpath_lab.html_table import table
-from dualpath_lab.scenario import Scenario
+from dualpath_lab.scenario import Scenario, ScenarioError
 from dualpath_lab.workload import BLOCK_TOKENS
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
 PERCENTILES = {"p50": 50, "p90": 90, "p99": 99}
 STAGES = {
@@ -48,10 +52,19 @@ class Result:
         The JSON of the interface; see :meth:`to_dict`.
     columns : dict of array, shape (turns,)
         One entry a turn, in the order in which they finished; times in s.
+    carried : LinkTimeline
+        What every link carried over time; :meth:`timeline` has it labelled.
+    policy : Scheduler or None
+        The policy of your own that decided, with all its state; None of a built-in system.
+    decided : list of Decision or None
+        Every decision, in order, where :func:`simulate` was to keep them; :meth:`decisions` has them as a table.
     """
 
     values: dict[str, Any]
     columns: Columns
+    carried: LinkTimeline
+    policy: Scheduler | None = None
+    decided: list[Decision] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The run as plain values, ready for ``json.dumps``; latencies of runs without turns are None."""
@@ -65,6 +78,67 @@ class Result:
         import pandas as pd
 
         return pd.DataFrame(self.columns)
+
+    def links(self) -> pd.DataFrame:
+        """One row a link: each SNIC and CNIC, direction by direction, and each DRAM.
+
+        Returns
+        -------
+        DataFrame
+            ``link``, a label such as ``p0.snic.rx``; ``name``, ``kind``, ``role``, ``direction``; ``capacity_bytes_per_s``; ``bytes``,
+            and of these ``bytes_kv`` and ``bytes_model``; ``utilization``, of 1.
+        """
+        import pandas as pd
+
+        rows = [
+            {"link": _label(link["name"], link["direction"])}
+            | {name: value for name, value in link.items() if name not in ("bytes_by_class", "utilization")}
+            | {f"bytes_{name}": size for name, size in link["bytes_by_class"].items()}
+            | {"utilization": link["utilization"]}
+            for link in self.values["links"]
+        ]
+        return pd.DataFrame(rows)
+
+    def timeline(self) -> xr.Dataset:
+        """What every link carried over time.
+
+        Returns
+        -------
+        Dataset
+            Over ``time`` (the start of each bin, s; ``width`` is how long it is, and the last ends with the run) and ``link`` (labels as in
+            :meth:`links`, with ``kind``, ``role`` and ``direction``): ``kv`` and ``model``, bytes of either class; and ``utilization``, of
+            1, of what the link could have carried in the bin. ``attrs["units"]`` of each is its unit.
+        """
+        import xarray as xr
+
+        edges, carriable = self.carried.edges_s(), self.carried.carriable_bytes()
+        by_class = {"kv": self.carried.kv_bytes(), "model": self.carried.model_bytes()}
+        shares = np.divide(sum(by_class.values()), carriable, out=np.zeros_like(carriable), where=carriable > 0)
+        data = {name: (("time", "link"), size.T, {"units": "bytes"}) for name, size in by_class.items()}
+        links = self.carried.links
+        return xr.Dataset(
+            data | {"utilization": (("time", "link"), shares.T, {"units": "1"})},
+            {
+                "time": ("time", edges[:-1], {"units": "s", "long_name": "start of the bin"}),
+                "width": ("time", np.diff(edges), {"units": "s", "long_name": "length of the bin"}),
+                "link": ("link", [_label(link.name, link.direction) for link in links]),
+            }
+            | {name: ("link", [getattr(link, name) for link in links]) for name in ("kind", "role", "direction")},
+        )
+
+    def decisions(self) -> pd.DataFrame:
+        """One row a decision of the scheduler, in order; see :class:`~dualpath_lab.core.dispatch.Decision` for its columns.
+
+        Raises
+        ------
+        ScenarioError
+            If they were not kept.
+        """
+        import pandas as pd
+
+        if self.decided is None:
+            raise ScenarioError("decisions are not kept: run simulate(scenario, decisions=True).")
+        return pd.DataFrame(self.decided, columns=list(Decision._fields)).astype({"prefill_read": "Int64"})
 
     def steps(self, turn: int) -> list[Step[tuple[str, str]]]:
         """The way of one turn's KV-cache: its exact bytes on every link, step by step (reference section 4).
@@ -101,7 +175,8 @@ class Result:
                 spread = ", ".join(f"{key} {duration(value)}" for key, value in latency[name].items())
                 lines.append(f"  {name.upper()}: {spread}")
         lines.append(f"  bottleneck: {values['bottleneck']}")
-        lines += [f"  note: {warning}" for warning in _too_few(values["turns"], "turns")]
+        about_agents = _too_few(values["agents_finished"], "agents")
+        lines += [f"  note: {warning}" for warning in values["warnings"] if warning not in about_agents]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -163,11 +238,17 @@ def result_of(simulation: Simulation, wall_s: float) -> Result:
         },
         "slo_met": ttft is not None and ttft <= slo.ttft_s and (tpot is None or tpot <= slo.tpot_s),
         "bottleneck": _bottleneck(simulation, links),
-        "warnings": _too_few(len(simulation.log), "turns") + _too_few(simulation.agents_finished, "agents"),
+        "warnings": [
+            *workload.told,
+            *_too_few(len(simulation.log), "turns"),
+            *_too_few(simulation.agents_finished, "agents"),
+            *simulation.model.cautions(int((workload.context + workload.append + workload.generate).max())),
+        ],
         "events": simulation.events,
         "wall_s": wall_s,
     }
-    return Result(values, columns)
+    carried_over_time = LinkTimeline(simulation.network, tuple(simulation.cluster.links()), simulated_s, simulation.bin_s)
+    return Result(values, columns, carried_over_time, simulation.policy, simulation.dispatch.decisions)
 
 
 def moved_bytes(columns: Columns, turn: int, kv_bytes_per_token: int) -> list[int]:
@@ -175,6 +256,10 @@ def moved_bytes(columns: Columns, turn: int, kv_bytes_per_token: int) -> list[in
     near, hit, computed, generate, *reloaded = (int(columns[name][turn]) for name in _MOVED)
     full = (hit + computed + generate) // BLOCK_TOKENS * BLOCK_TOKENS
     return [tokens * kv_bytes_per_token for tokens in (near, hit - near, computed, full - hit, *reloaded)]
+
+
+def _label(name: str, direction: str) -> str:
+    return f"{name}.{direction}"
 
 
 def _ports(role: str, engine: int, gpus: int) -> Ports[tuple[str, str]]:

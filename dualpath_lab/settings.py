@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, fie
 
 from dualpath_lab.errors import ScenarioError, shown
 from dualpath_lab.html_table import table
+from dualpath_lab.schema_keys import Key, keys_of, unit_of
 from dualpath_lab.small_file import read_small
 from dualpath_lab.yaml_text import NotYamlError, parse_yaml
 
@@ -73,16 +74,9 @@ class Settings(Part):
         return cls(**values)
 
     @classmethod
-    def keys(cls) -> list[str]:
-        """All keys, dotted, in the schema's order."""
-        found: list[str] = []
-        for name, field in cls.model_fields.items():
-            part = field.annotation
-            if isinstance(part, type) and issubclass(part, Part):
-                found += [f"{name}.{inner}" for inner in part.model_fields]
-            else:
-                found.append(name)
-        return found
+    def keys(cls) -> list[Key]:
+        """All keys, dotted, in the schema's order, each with what the schema says of it."""
+        return keys_of(cls)
 
     def changed(self) -> dict[str, Any]:
         """Dotted keys whose values are not the defaults, and those values; what has no default is among them."""
@@ -112,14 +106,11 @@ class Settings(Part):
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
         """Of the dotted keys that have one."""
-        values = {name: field.get_default(call_default_factory=True) for name, field in cls.model_fields.items() if not field.is_required()}
-        values = {name: value.model_dump() if isinstance(value, Part) else value for name, value in values.items()}
-        dotted = cls.keys()
-        return {key: _at(values, key) for key in dotted if key.partition(".")[0] in values}
+        return {str(key): key.default for key in keys_of(cls) if not key.required}
 
     def _flat(self) -> dict[str, Any]:
         values = self.model_dump()
-        return {key: _at(values, key) for key in self.keys()}
+        return {str(key): _at(values, key) for key in self.keys()}
 
     @classmethod
     def _assign(cls, values: dict[str, Any], key: str, value: Any) -> None:
@@ -159,27 +150,6 @@ class Settings(Part):
         elif problem["type"] == "model_type":
             allowed = "should be a mapping of keys to values"
         return f"{key} = {shown(problem['input'])} is not allowed: it {allowed}."
-
-
-UNITS = {
-    "_gbytes_per_s": "GB/s",
-    "_gbytes": "GB",
-    "_gbps": "Gb/s",
-    "_rate": "agents/s",
-    "_nodes": "nodes",
-    "_us": "µs",
-    "_s": "s",
-    "_bytes": "bytes",
-}
-"""By the end of a key."""
-_SHARES = ("hit_rate", "model_share")
-
-
-def unit_of(key: str) -> str:
-    """The unit of a key; empty for what has none."""
-    if key.endswith(_SHARES):
-        return "of 1"
-    return next((unit for ending, unit in UNITS.items() if key.endswith(ending)), "")
 
 
 def parse_assignment(assignment: str) -> tuple[str, Any]:

@@ -178,6 +178,8 @@ def model_summary(model: Model, context: int, append: int) -> dict[str, Any]:
         "append": append,
         "flops_per_append": model.flops(context, append),
         "kv_gb_per_pflop": ratio,
+        "max_positions": model.max_positions,
+        "notes": [*model.notes, *model.cautions(context + append)],
     }
 
 

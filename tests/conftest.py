@@ -10,10 +10,18 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from dualpath_lab.core.network import warm_up
+
 # The same examples every time, and none fails for being slow on a busy machine.
 settings.register_profile("lab", derandomize=True, deadline=None)
 settings.register_profile("long", deadline=None, max_examples=800, print_blob=True)
 settings.load_profile("lab")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled() -> None:
+    """What the first run of all would do, and say on stderr."""
+    warm_up()
 
 
 @pytest.fixture(scope="session")

@@ -27,23 +27,30 @@ SMALL: dict[str, Any] = {
 MINE = "name: mine\nlinear_tflops: 400\nhbm_gbytes_per_s: 4800\nhbm_gbytes: 141\n"
 
 
+STORAGE_EFFICIENCY = load_hardware(Scenario().cluster.hardware).storage_efficiency
+
+
 def scenario(**changes: Any) -> Scenario:
     return Scenario().with_values(SMALL | {key.replace("__", "."): value for key, value in changes.items()})
 
 
 def test_the_reference_is_what_the_results_were_fitted_with() -> None:
-    assert GPUS["h200"].attention_flops_per_s == calibration.ATTENTION_FLOPS_PER_S
-    assert GPUS["h200"].linear_flops_per_s == calibration.LINEAR_FLOPS_PER_S
-    assert GPUS["h200"].hbm_bytes_per_s == calibration.HBM_BYTES_PER_S
-    assert GPUS["h200"].layer_overhead_s == calibration.LAYER_OVERHEAD_S
+    gpu = GPUS["h800"]
+    assert gpu.attention_flops_per_s == calibration.ATTENTION_FLOPS_PER_S
+    assert gpu.linear_flops_per_s == calibration.LINEAR_FLOPS_PER_S
+    assert gpu.layer_overhead_s == calibration.DECODE_LAYER_S
+    assert gpu.prefill_layer_s == calibration.PREFILL_LAYER_S
+    assert gpu.prefill_layer_floor_s == calibration.PREFILL_LAYER_FLOOR_S
+    assert gpu.layer_block_s == calibration.LAYER_BLOCK_S
+    assert gpu.storage_efficiency == calibration.STORAGE_EFFICIENCY
 
 
 def test_rates_follow_the_roofline_of_the_published_figures() -> None:
     """Mutants: prefill scaled by bandwidth, decode by FLOPS; the ratio upside down."""
     for gpu in GPUS.values():
         tflops, gbytes_per_s = (float(part.split()[0]) for part in gpu.source.split(": ")[1].split(", ")[:2])
-        assert gpu.linear_tflops / GPUS["h200"].linear_tflops == pytest.approx(tflops / 989.4)
-        assert gpu.attention_tflops / GPUS["h200"].attention_tflops == pytest.approx(tflops / 989.4)
+        assert gpu.linear_tflops / GPUS["h800"].linear_tflops == pytest.approx(tflops / 989.4)
+        assert gpu.attention_tflops / GPUS["h800"].attention_tflops == pytest.approx(tflops / 989.4)
         assert gpu.hbm_gbytes_per_s == gbytes_per_s
 
 
@@ -66,7 +73,7 @@ def test_each_side_has_its_own_links_and_memory() -> None:
     }
     cluster = Simulation(scenario().with_values(values)).cluster
     (prefill,), (decode,) = cluster.prefill_nodes, cluster.decode_nodes
-    assert (prefill.snic_rx.capacity, decode.snic_rx.capacity) == (12.5e9, 50e9)
+    assert (prefill.snic_rx.capacity, decode.snic_rx.capacity) == (12.5e9 * STORAGE_EFFICIENCY, 50e9 * STORAGE_EFFICIENCY)
     assert (prefill.cnics[0][0].capacity, decode.cnics[0][0].capacity) == (50e9, 25e9)
     assert (prefill.dram.capacity, decode.dram.capacity) == (500e9, 300e9)
     assert prefill.buffer.capacity_bytes == 50_000_000_000
@@ -78,7 +85,8 @@ def test_a_live_change_leaves_a_side_with_its_own_bandwidth_alone() -> None:
     simulation.advance(1.0)
     simulation.change({"cluster.storage_gbps": 200})
     cluster = simulation.cluster
-    assert (cluster.prefill_nodes[0].snic_rx.capacity, cluster.decode_nodes[0].snic_rx.capacity) == (25e9, 12.5e9)
+    capacities = [nodes[0].snic_rx.capacity for nodes in (cluster.prefill_nodes, cluster.decode_nodes)]
+    assert capacities == [25e9 * STORAGE_EFFICIENCY, 12.5e9 * STORAGE_EFFICIENCY]
 
 
 def test_storage_efficiency_is_taken_off_the_nominal_bandwidth(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dualpath_lab.cli.arguments import count, names, new_file, print_json, processes, write_text
+from dualpath_lab.cli.arguments import SEEDS, count, names, new_file, print_csv, print_json, print_table, processes, several, write_text
 from dualpath_lab.scenario import load_scenario
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slo-ttft", type=float, metavar="S", help="slo.ttft_s, mean TTFT that capacity must keep")
     parser.add_argument("--slo-tpot", type=float, metavar="S", help="slo.tpot_s, mean TPOT that capacity must keep")
     parser.add_argument("--systems", type=names, metavar="A,B,C", help="basic and what it is compared with (default basic,dualpath,split)")
-    parser.add_argument("--seeds", type=count, default=3, metavar="N", help="runs behind each confidence interval (default 3)")
+    parser.add_argument(
+        "--seeds", type=several, default=3, metavar="N|A,B,C", help=f"runs behind each confidence interval; {SEEDS} (default 3)"
+    )
     parser.add_argument("--no-capacity", action="store_true", help="leave out agents/s within the objective, which takes longest")
     parser.add_argument("--processes", type=processes, help="runs at a time (default: as many as there are processors)")
     parser.add_argument("--report", type=_report, metavar="FILE", help="write a report too: .md, or .html with a plot")
@@ -46,6 +48,8 @@ def command(options: argparse.Namespace) -> None:
         write_text(options.report, _text(advice, options.report.suffix))
     if options.json:
         print_json(as_values(advice))
+    elif options.format:
+        (print_csv if options.format == "csv" else print_table)(as_values(advice)["points"])
     else:
         print(as_markdown(advice), end="")
 

@@ -8,7 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from dualpath_lab.cli.arguments import one_seed, print_json, processes, seeds
+from dualpath_lab.cli.arguments import SEEDS, one_seed, print_csv, print_json, processes, seeds
 from dualpath_lab.scenario import ScenarioError
 from dualpath_lab.studies import reproduce
 
@@ -18,10 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "rows", nargs="*", metavar="ROW", help="such as B4, or B4.dualpath for a part of it; all but the slow C2 and C3 when left out"
     )
-    parser.add_argument("--slow", action="store_true", help="all rows, C2 and C3 among them")
+    parser.add_argument("--slow", action="store_true", help="all rows, C2 and C3 among them, which are run with the first seed only")
     one_or_more = parser.add_mutually_exclusive_group()
     one_or_more.add_argument("--seed", type=one_seed, dest="seeds", metavar="N", help="seed of the runs (default 0)")
-    one_or_more.add_argument("--seeds", type=seeds, metavar="A,B,C", help="run everything with each of these seeds; the table holds means")
+    one_or_more.add_argument("--seeds", type=seeds, metavar="N|A,B,C", help=f"run everything with each; the table holds means; {SEEDS}")
     parser.add_argument(
         "--set",
         action="append",
@@ -58,6 +58,8 @@ def command(options: argparse.Namespace) -> None:
         reproduce.write_document(folder, results, _pictures(folder, results))
     if options.json:
         print_json(results.rows)
+    elif options.format == "csv":
+        print_csv(results.rows)
     else:
         print(reproduce.as_markdown(results.rows))
         if results.settings:

@@ -32,15 +32,16 @@ def route_at(address: int, links: int) -> NDArray[np.float64]:
 @njit
 def arrays_at(address: int) -> Arrays:
     """The arrays of :func:`addresses`, which are at that address themselves."""
-    where = carray(_pointer(address), 15, np.int64)
+    where = carray(_pointer(address), 17, np.int64)
     return Arrays(
         links=carray(_pointer(where[0]), where[1], LINK),
         flows=carray(_pointer(where[2]), where[3], FLOW),
         crossings=carray(_pointer(where[4]), where[5], CROSSING),
         ends_at=carray(_pointer(where[6]), where[7], np.float64),
         bins=carray(_pointer(where[8]), (where[9], where[10]), np.float64),
-        inside=carray(_pointer(where[11]), where[12], np.int64),
-        touched=carray(_pointer(where[13]), where[14], np.int64),
+        bin_s=carray(_pointer(where[11]), where[12], np.float64),
+        inside=carray(_pointer(where[13]), where[14], np.int64),
+        touched=carray(_pointer(where[15]), where[16], np.int64),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from dualpath_lab.core.turn import Turn
+from dualpath_lab.workload import BLOCK_TOKENS
 
 AttentionTime = Callable[[int, int], float]
 """Seconds of attention on one engine for so many cached and so many new tokens of a request; see :meth:`PrefillTime.attention_s`."""
@@ -42,7 +43,7 @@ class ComputeQuota:
     def pack(self, ready: Iterator[Turn]) -> tuple[list[Chunk], float]:
         """Choose the next forward's chunks among requests that are ready, first come first.
 
-        At least one token is chosen, so that a quota too short for any can't stop the engine.
+        At least a block is chosen, or what is left of one: a quota that the first request's cached tokens use up can't stop the engine.
 
         Returns
         -------
@@ -58,10 +59,11 @@ class ComputeQuota:
             tokens, seconds = left, self._attention_s(cached, left)
             if spent_s + seconds > self._quota_s:
                 tokens, seconds = self._most_that_fit(cached, tokens, seconds, self._quota_s - spent_s)
-                if tokens == 0:
-                    if chunks:
-                        break
-                    tokens, seconds = 1, self._attention_s(cached, 1)
+                if tokens < BLOCK_TOKENS and not chunks:
+                    tokens = min(left, BLOCK_TOKENS)
+                    seconds = self._attention_s(cached, tokens)
+                if not tokens:
+                    break
             spent_s += seconds
             chunks.append(Chunk(turn, cached, tokens, not turn.prefilled, tokens == left))
             if tokens < left:

@@ -101,6 +101,9 @@ class DecodeGroup(EngineGroup):
                 self.loader.decoded([(turn, blocks)])
             self._end(turn)
             return
+        if self._prepared and self._env.now - self._since < calibration.LATE_FOR_STEP * self._step_s:
+            self._prepared.append(turn)
+            return
         self._joining.append(turn)
         if len(self._joining) == 1 and not self._prepared:
             self._end_this_step()
@@ -135,8 +138,8 @@ class DecodeGroup(EngineGroup):
                 ended.append(turn)
                 self._let_go(turn)
         joined, self._prepared, self._joining = self._prepared, self._joining, []
-        if not self._sequences:
-            joined, self._prepared = joined + self._prepared, []
+        if not self._sequences and not joined:
+            joined, self._prepared = self._prepared, []
         for turn in joined:
             self._take_in(turn)
             tokens = turn.prompt + 1

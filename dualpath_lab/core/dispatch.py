@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from operator import index
-from typing import Literal, NamedTuple, TypeVar
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from dualpath_lab.core.cluster import Cluster
 from dualpath_lab.core.turn import Turn
@@ -19,8 +20,15 @@ Place = Callable[[Turn], None]
 Sides = Literal["prefill", "either", "both"]
 """Who may read the hit tokens of one turn: the prefill node, either node, or both a part of them."""
 
+About = Literal["prefill", "decode", "read"]
+"""What a decision is about."""
+
 View = TypeVar("View", PrefillEngineView, DecodeEngineView)
 Engine = TypeVar("Engine")
+
+
+NO_CANDIDATES: Mapping[str, Any] = MappingProxyType({})
+_UNSAID = ("", NO_CANDIDATES)
 
 
 class PolicyError(ScenarioError):
@@ -38,11 +46,63 @@ class Placement(NamedTuple):
         The engine that decodes it, with room in its HBM for the whole turn.
     prefill_read : int
         Hit tokens that the prefill node reads from storage; the decode node reads the others.
+    reason : str
+        Why, in words; kept where decisions are.
+    candidates : mapping of str to object
+        What was compared, by name; kept where decisions are.
     """
 
     prefill: PrefillEngineView
     decode: DecodeEngineView
     prefill_read: int
+    reason: str = ""
+    candidates: Mapping[str, Any] = NO_CANDIDATES
+
+
+class Why(NamedTuple):
+    """What a decision was made from.
+
+    Attributes
+    ----------
+    reason : str
+        In words.
+    candidates : mapping of str to object
+        By name, with what was compared.
+    """
+
+    reason: str
+    candidates: Mapping[str, Any] = NO_CANDIDATES
+
+
+class Decision(NamedTuple):
+    """One decision about a turn.
+
+    Attributes
+    ----------
+    time_s : float
+        Simulated time.
+    agent, turn : int
+        Number of the agent, and of the turn among its agent's.
+    about : {"prefill", "decode", "read"}
+        Which engine prefills, which decodes, or who reads the hit tokens.
+    chosen : str
+        Name of the engine, or of the node or both nodes that read.
+    prefill_read : int or None
+        Hit tokens that the prefill node reads; None of a decision about an engine.
+    reason : str
+        In the policy's words; empty if it gave none.
+    candidates : mapping of str to object
+        As the policy gave them; empty if it gave none.
+    """
+
+    time_s: float
+    agent: int
+    turn: int
+    about: About
+    chosen: str
+    prefill_read: int | None
+    reason: str
+    candidates: Mapping[str, Any]
 
 
 class Dispatch:
@@ -63,9 +123,30 @@ class Dispatch:
         Filled and emptied here.
     place : callable
         Begins with a turn about which all is decided.
+    seed : int
+        The scenario's, for policies that draw.
+    keeps_decisions : bool
+
+    Attributes
+    ----------
+    seed : int
+    decisions : list of Decision or None
+        In order; None where they are not kept.
     """
 
-    def __init__(self, policy: str, sides: Sides, cluster: Cluster, view: ClusterView, waiting: dict[TurnView, Turn], place: Place) -> None:
+    def __init__(
+        self,
+        policy: str,
+        sides: Sides,
+        cluster: Cluster,
+        view: ClusterView,
+        waiting: dict[TurnView, Turn],
+        place: Place,
+        seed: int = 0,
+        keeps_decisions: bool = False,
+    ) -> None:
+        self.seed = seed
+        self.decisions: list[Decision] | None = [] if keeps_decisions else None
         self._policy = policy
         self._sides = sides
         self._view = view
@@ -93,12 +174,13 @@ class Dispatch:
         PolicyError
             As :meth:`prefill`, :meth:`decode` and :meth:`read`.
         """
-        self.prefill(turn, placement.prefill)
-        self.decode(turn, placement.decode)
-        self.read(turn, placement.prefill_read)
+        why = Why(placement.reason, placement.candidates) if self.decisions is not None else None
+        self.prefill(turn, placement.prefill, why)
+        self.decode(turn, placement.decode, why)
+        self.read(turn, placement.prefill_read, why)
 
-    def prefill(self, turn: TurnView, engine: PrefillEngineView) -> None:
-        """Have an engine prefill the turn.
+    def prefill(self, turn: TurnView, engine: PrefillEngineView, why: Why | None = None) -> None:
+        """Have an engine prefill the turn; ``why`` is kept where decisions are.
 
         Raises
         ------
@@ -115,9 +197,11 @@ class Dispatch:
         pe.sequences += 1
         pe.tokens += assigned.prompt
         turn._prefill_engine = engine
+        if self.decisions is not None:
+            self._keep(turn, "prefill", engine.name, None, why)
 
-    def decode(self, turn: TurnView, engine: DecodeEngineView) -> None:
-        """Have an engine decode the turn, and take its HBM for it.
+    def decode(self, turn: TurnView, engine: DecodeEngineView, why: Why | None = None) -> None:
+        """Have an engine decode the turn, and take its HBM for it; ``why`` is kept where decisions are.
 
         Raises
         ------
@@ -141,9 +225,13 @@ class Dispatch:
         de.sequences += 1
         de.tokens += assigned.tokens
         turn._decode_engine = engine
+        if self.decisions is not None:
+            self._keep(turn, "decode", engine.name, None, why)
 
-    def read(self, turn: TurnView, prefill_read: int) -> None:
+    def read(self, turn: TurnView, prefill_read: int, why: Why | None = None) -> None:
         """Have the prefill node read so many of the hit tokens, and the decode node the others; the turn begins.
+
+        ``why`` is kept where decisions are.
 
         Raises
         ------
@@ -164,7 +252,15 @@ class Dispatch:
             raise self._unreadable(prefill_read, hit, turn)
         assigned.prefill_read = tokens
         del self._waiting[turn]
+        if self.decisions is not None:
+            readers = [turn._prefill_engine.node.name] * (tokens > 0 or not hit) + [turn._decode_engine.node.name] * (tokens < hit)
+            self._keep(turn, "read", " and ".join(readers), tokens, why)
         self._place(assigned)
+
+    def _keep(self, turn: TurnView, about: About, chosen: str, prefill_read: int | None, why: Why | None) -> None:
+        assert self.decisions is not None
+        reason, candidates = why or _UNSAID
+        self.decisions.append(Decision(self._view.now, turn.agent, turn.number, about, chosen, prefill_read, reason, candidates))
 
     def error(self, what: str, turn: TurnView | None = None) -> PolicyError:
         """Say what is wrong with a decision of the policy."""

@@ -10,7 +10,6 @@ from math import inf
 from numba import njit
 
 from dualpath_lab.core.flows import DECIDED, FULL, JOINING, OUTSIDE, RIPE, UNDECIDED, Arrays
-from dualpath_lab.core.recorder import BIN_S
 
 FEW_ROUNDS = 3
 """Of settling who is concerned by a change, one after the other."""
@@ -248,8 +247,8 @@ def set_end(net: Arrays, flow: int, time_s: float) -> None:
 @njit
 def book(net: Arrays, flow: int, size_bytes: float, now: float) -> None:
     """Note that each stream of a flow moved some bytes evenly since its last change."""
-    this = net.flows[flow]
-    first, last = int(this.since / BIN_S), int(now / BIN_S)
+    this, bin_s = net.flows[flow], net.bin_s[0]
+    first, last = int(this.since / bin_s), int(now / bin_s)
     for crossing in net.crossings[this.first : this.first + this.length]:
         amount = size_bytes * crossing.share
         net.links[crossing.link].total += amount
@@ -258,6 +257,6 @@ def book(net: Arrays, flow: int, size_bytes: float, now: float) -> None:
             bins[first] += amount
         else:
             per_s = amount / (now - this.since)
-            bins[first] += per_s * ((first + 1) * BIN_S - this.since)
-            bins[first + 1 : last] += per_s * BIN_S
-            bins[last] += per_s * (now - last * BIN_S)
+            bins[first] += per_s * ((first + 1) * bin_s - this.since)
+            bins[first + 1 : last] += per_s * bin_s
+            bins[last] += per_s * (now - last * bin_s)

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dualpath_lab.core.recorder import BIN_S
+
 FULL = 1e-9
 """Share of a link's capacity below which what is left of it counts as nothing."""
 
@@ -64,7 +66,9 @@ class Arrays(NamedTuple):
         When each flow's last byte arrives at its present rate, s; infinite for one that doesn't move. A tree: those of the flows are the
         second half, and every entry ``i`` before them is the earlier one of ``2 i`` and ``2 i + 1``.
     bins : float64 array, shape (bins, links)
-        Bytes that links have carried, booked as their ``total`` is, in bins of ``BIN_S``; what is booked at a time lies side by side.
+        Bytes that links have carried, booked as their ``total`` is; what is booked at a time lies side by side.
+    bin_s : float64 array, shape (1,)
+        Width of a bin.
     inside, touched : int64 array, shape (flows,) and (links,)
         Flows whose rates are being worked out, and their links.
     """
@@ -74,6 +78,7 @@ class Arrays(NamedTuple):
     crossings: NDArray[Any]
     ends_at: NDArray[np.float64]
     bins: NDArray[np.float64]
+    bin_s: NDArray[np.float64]
     inside: NDArray[np.int64]
     touched: NDArray[np.int64]
 
@@ -82,7 +87,7 @@ def no_flows() -> Arrays:
     """Of a network without links; there is always a flow, be it one that never ends."""
     return Arrays(
         *(np.zeros(0, LINK), np.zeros(1, FLOW), np.zeros(0, CROSSING), np.full(2, inf)),
-        *(np.zeros((0, 0)), np.zeros(1, np.int64), np.zeros(0, np.int64)),
+        *(np.zeros((0, 0)), np.full(1, BIN_S), np.zeros(1, np.int64), np.zeros(0, np.int64)),
     )
 
 
@@ -99,6 +104,7 @@ def with_room(arrays: Arrays, links: int = 0, flows: int = 0, crossings: int = 0
         crossings=_grown(arrays.crossings, crossings),
         ends_at=_grown_tree(arrays.ends_at, flows),
         bins=_grown(arrays.bins, bins, links),
+        bin_s=arrays.bin_s,
         inside=_grown(arrays.inside, flows),
         touched=_grown(arrays.touched, links),
     )

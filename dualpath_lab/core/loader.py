@@ -4,8 +4,8 @@ Each hit token takes one of the two paths; a turn's tokens may be split over bot
 engine, stream layer by layer beside the computation; :mod:`whole_loader` takes them before and after it instead.
 
 A block goes to or from HBM in one copy for each layer, and each copy has to be submitted: a transfer can't be faster than its
-submissions, which an engine makes one after the other. Nor can a decode engine take a sequence in faster than it gets through the
-sequence's Layer Blocks.
+submissions, which an engine makes one after the other. A decode engine that takes a sequence in spends its time for each of the
+sequence's Layer Blocks besides.
 
 A layer-wise engine holds a few layers at a time. So each later forward of a chunked request loads the hits again (steps 3-5), and with
 them what earlier chunks computed, which lies in the decode node's buffer by then.
@@ -74,7 +74,7 @@ class Loader:
         self._kv_bytes = model.kv_bytes_per_token
         self._block_submit_s = block_submit_s
         self._block_take_in_s = block_take_in_s
-        self._block_copy_s = max(block_submit_s, block_take_in_s)
+        self._block_copy_s = block_submit_s + block_take_in_s
         self._when_read, self._when_copied = self._ready, self._arrived
 
     def begin(self, turn: Turn) -> None:

@@ -30,7 +30,10 @@ from dualpath_lab.core.addresses import addresses
 from dualpath_lab.core.alarm import Clock, Timer, call_later
 from dualpath_lab.core.flows import no_flows, with_room
 from dualpath_lab.core.links import Link, ModelTraffic, Moving, Route, numbers, route
-from dualpath_lab.core.recorder import BIN_S
+from dualpath_lab.core.recorder import MOST_BINS, merged, wide_enough
+
+MOST_AMOUNTS = 1 << 24
+"""What all bins of all links may hold together, 8 bytes each (134 MB); where links are many, bins are fewer."""
 
 
 class Network(Timer):
@@ -137,23 +140,38 @@ class Network(Timer):
             found.append(Moving(route, float(flow["rate"]), float(flow["top_rate"])))
         return found
 
-    def carried(self, first: int, last: int) -> NDArray[np.float64]:
+    @property
+    def bin_s(self) -> float:
+        """Width of the bins of what links carried; it may grow."""
+        return float(self._arrays.bin_s[0])
+
+    @property
+    def most_bins(self) -> int:
+        """How many there may be: a power of two."""
+        most = max(MOST_AMOUNTS // max(len(self._arrays.links), 1), 1)
+        return min(MOST_BINS, 1 << (most.bit_length() - 1))
+
+    def carried(self, first: int, last: int, bin_s: float = 0.0) -> NDArray[np.float64]:
         """KV bytes that every link has carried over time, flows on the move included.
 
         Parameters
         ----------
         first, last : int
-            Bins that are over, ``BIN_S`` wide.
+            Bins that are over.
+        bin_s : float
+            Their width: a power of two times that of its own, which it is when left out.
 
         Returns
         -------
         float64 array, shape (links, bins)
             Bins ``first`` up to, not including, ``last``.
         """
-        booked, size = self._arrays.bins[first:last, : len(self.links)].T, max(last - first, 0)
+        bin_s = bin_s or self.bin_s
+        times, size = round(bin_s / self.bin_s), max(last - first, 0)
+        booked = merged(self._arrays.bins[first * times : last * times, : len(self.links)], times).T
         carried = np.zeros((len(self.links), size))
         carried[:, : booked.shape[1]] = booked
-        return carried + np.diff(self._under_way(np.arange(first, first + size + 1, dtype=np.float64) * BIN_S))
+        return carried + np.diff(self._under_way(np.arange(first, first + size + 1, dtype=np.float64) * bin_s))
 
     def carried_bytes(self, now: float) -> NDArray[np.float64]:
         """KV bytes that every link has carried up to ``now``, which is no earlier than the last event; shape (links,)."""
@@ -183,9 +201,15 @@ class Network(Timer):
         self.set_at(fluid.leave_room(which, float(model_rate), now, self._where))
 
     def _make_bins(self, now: float) -> None:
-        """The arrays are new ones, with a bin for this time and some to come."""
-        self._make_room(bins=int(now / BIN_S) + 1)
-        self._booked_until_s = len(self._arrays.bins) * BIN_S
+        """Have a bin for this time and some to come: more of them, in new arrays, or wider ones where there are enough."""
+        bins, bin_s = self._arrays.bins, wide_enough(now, self.bin_s, self.most_bins)
+        if bin_s > self.bin_s:
+            fewer = merged(bins, round(bin_s / self.bin_s))
+            bins[: len(fewer)] = fewer
+            bins[len(fewer) :] = 0.0
+            self._arrays.bin_s[0] = bin_s
+        self._make_room(bins=1 << int(now / bin_s).bit_length())
+        self._booked_until_s = len(self._arrays.bins) * bin_s
 
     def _new_flow(self, size: int) -> int:
         """Number of a flow for routes of that size."""

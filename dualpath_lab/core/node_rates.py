@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from dualpath_lab.core.recorder import BIN_S
-
 if TYPE_CHECKING:
     from dualpath_lab.core.cluster import Node
     from dualpath_lab.core.links import ModelTraffic
@@ -41,7 +39,7 @@ class NodeRates(NamedTuple):
     dram: float
 
 
-def node_rates(simulation: Simulation, first_bin: int, last_bin: int) -> list[NodeRates]:
+def node_rates(simulation: Simulation, first_bin: int, last_bin: int, bin_s: float = 0.0) -> list[NodeRates]:
     """Mean rates of every node, prefill nodes first, over bins ``first_bin`` up to, not including, ``last_bin``.
 
     A flow may be a whole forward's transfers in lockstep, so that no flow is of one path alone; but what each step of
@@ -56,16 +54,20 @@ def node_rates(simulation: Simulation, first_bin: int, last_bin: int) -> list[No
     simulation : Simulation
         Running or ended.
     first_bin, last_bin : int
-        Bins that are over; bin ``i`` covers ``i * BIN_S`` to ``(i + 1) * BIN_S``. No rates where there is none.
+        Bins that are over; bin ``i`` covers ``i * bin_s`` to ``(i + 1) * bin_s``. No rates where there is none.
+    bin_s : float
+        Width of a bin: a power of two times the simulation's own, which it is when left out.
     """
-    seconds = (last_bin - first_bin) * BIN_S
+    bin_s = bin_s or simulation.bin_s
+    seconds = (last_bin - first_bin) * bin_s
     if not seconds:
         return [NodeRates(*[0.0] * 8) for _ in simulation.cluster.nodes]
-    carried = simulation.network.carried(first_bin, last_bin).sum(axis=1).tolist()
+    carried = simulation.network.carried(first_bin, last_bin, bin_s).sum(axis=1).tolist()
     model: dict[ModelTraffic, float] = {}
     for group in (*simulation.cluster.prefill_groups, *simulation.cluster.decode_groups):
         traffic = group.traffic
-        model[traffic] = sum(traffic.series.bins[first_bin:last_bin]) + traffic.rate * _overlap_s(traffic.since, first_bin, last_bin)
+        booked = sum(traffic.series.values(first_bin, last_bin, bin_s).tolist())
+        model[traffic] = booked + traffic.rate * max(last_bin * bin_s - max(first_bin * bin_s, traffic.since), 0.0)
     return [_rates(node, carried, model, seconds) for node in simulation.cluster.nodes]
 
 
@@ -81,11 +83,6 @@ def _rates(node: Node, carried: list[float], model: dict[ModelTraffic, float], s
         hits = kv_tx - (kv_rx - handed_over)
     model_bytes = sum(model[tx.model] for tx, _ in node.cnics if tx.model)
     return NodeRates(read, written, _no_dust(hits, dram), _no_dust(handed_over, dram), kv_tx, kv_rx, model_bytes / seconds, dram)
-
-
-def _overlap_s(since: float, first_bin: int, last_bin: int) -> float:
-    """How much of the bins is after ``since``."""
-    return max(last_bin * BIN_S - max(first_bin * BIN_S, since), 0.0)
 
 
 def _no_dust(difference: float, of: float) -> float:

@@ -96,33 +96,33 @@ class Guarded:
     """A scheduler that tells whatever another one raises with what that was deciding."""
 
     def __init__(self, scheduler: Scheduler, dispatch: Dispatch) -> None:
-        self._scheduler = scheduler
+        self.policy = scheduler
         self._dispatch = dispatch
 
     def submit(self, turn: TurnView) -> None:
         """Pass it on."""
         with self._telling("it", turn):
-            self._scheduler.submit(turn)
+            self.policy.submit(turn)
 
     def prefill_fetch(self, group: int) -> None:
         """Pass it on."""
         with self._telling(f"told that a forward of prefill group {group} ended, it"):
-            self._scheduler.prefill_fetch(group)
+            self.policy.prefill_fetch(group)
 
     def turn_ended(self, turn: TurnView) -> None:
         """Pass it on."""
         with self._telling("told that this turn ended, it", turn):
-            self._scheduler.turn_ended(turn)
+            self.policy.turn_ended(turn)
 
     def read_ended(self, node: NodeView) -> None:
         """Pass it on."""
         with self._telling(f"told that a read of node {node.name} ended, it"):
-            self._scheduler.read_ended(node)
+            self.policy.read_ended(node)
 
     def storage_changed(self) -> None:
         """Pass it on."""
         with self._telling("told that storage changed, it"):
-            self._scheduler.storage_changed()
+            self.policy.storage_changed()
 
     @contextmanager
     def _telling(self, who: str, turn: TurnView | None = None) -> Iterator[None]:

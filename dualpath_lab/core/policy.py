@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from traceback import extract_tb
 from typing import ClassVar, Protocol
 
+import numpy as np
+
 from dualpath_lab.core.dispatch import Dispatch, Placement, PolicyError
 from dualpath_lab.core.turn_view import TurnView
 from dualpath_lab.core.views import ClusterView, NodeView
@@ -53,6 +55,10 @@ class Policy(ABC):
     ----------
     cluster : ClusterView
         The cluster as it is now.
+    seed : int
+        The scenario's.
+    rng : numpy Generator
+        Made of it, for a policy that draws; nobody else draws from it, so that workloads stay the same.
     overtaking : bool
         Whether a turn is asked about while one before it waits. Set it in the class.
     split : bool
@@ -64,6 +70,8 @@ class Policy(ABC):
 
     def __init__(self, cluster: ClusterView, dispatch: Dispatch) -> None:
         self.cluster = cluster
+        self.seed = dispatch.seed
+        self.rng = np.random.default_rng(dispatch.seed)
         self._dispatch = dispatch
 
     @abstractmethod

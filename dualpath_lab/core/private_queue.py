@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from dualpath_lab.core.dispatch import Dispatch
+from dualpath_lab.core.dispatch import Dispatch, Why
 from dualpath_lab.core.turn_view import TurnView
 from dualpath_lab.core.views import DecodeEngineView
 
@@ -24,11 +24,11 @@ class PrivateQueue:
         Hears of each turn that has got an engine.
     """
 
-    __slots__ = ("_assigned", "_decode", "_engines", "_free_bytes", "_place", "_placed_tokens", "_sequences", "_tokens", "_waiting")
+    __slots__ = ("_assigned", "_dispatch", "_engines", "_free_bytes", "_place", "_placed_tokens", "_sequences", "_tokens", "_waiting")
 
     def __init__(self, engines: Sequence[DecodeEngineView], dispatch: Dispatch, assigned: Callable[[TurnView], None]) -> None:
         self._engines = engines
-        self._decode = dispatch.decode
+        self._dispatch = dispatch
         self._assigned = assigned
         self._waiting: deque[tuple[TurnView, int, int]] = deque()
         self._place = {engine: place for place, engine in enumerate(engines)}
@@ -57,11 +57,12 @@ class PrivateQueue:
         bound = self._balanced_tokens()
         while waiting:
             turn, tokens, hbm_bytes = waiting[0]
-            place = self._choose(int(bound) - tokens, hbm_bytes)
+            most = int(bound) - tokens
+            place = self._choose(most, hbm_bytes)
             if place is None:
                 return
             waiting.popleft()
-            self._decode(turn, self._engines[place])
+            self._dispatch.decode(turn, self._engines[place], None if self._dispatch.decisions is None else self._why(place, most))
             self._sequences[place] += 1
             self._tokens[place] += tokens
             self._placed_tokens += tokens
@@ -80,6 +81,19 @@ class PrivateQueue:
         roomy = [place for place, engine in enumerate(engines) if engine.free_hbm_bytes >= hbm_bytes]
         balanced = [place for place in roomy if loads[place] <= most]
         return min(balanced, key=sequences.__getitem__) if balanced else min(roomy, key=loads.__getitem__, default=None)
+
+    def _why(self, place: int, most: int) -> Why:
+        """What :meth:`_choose` compared."""
+        within = self._tokens[place] <= most
+        reason = (
+            "fewest sequences of those with room within Z" if within else "fewest tokens of those with room, as none of them is within Z"
+        )
+        seen = zip(self._engines, self._sequences, self._tokens, strict=True)
+        candidates = {
+            engine.name: {"sequences": sequences, "tokens": tokens, "within_z": tokens <= most, "free_hbm_bytes": engine.free_hbm_bytes}
+            for engine, sequences, tokens in seen
+        }
+        return Why(reason, candidates)
 
     def _balanced_tokens(self) -> float:
         """Z of phase 2: what an engine has when the longest head-run that fits the group's free HBM is spread evenly, and a little more."""

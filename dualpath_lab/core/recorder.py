@@ -13,50 +13,88 @@ if TYPE_CHECKING:
     from dualpath_lab.core.turn import Turn
 
 BIN_S = 1.0
-"""Width of a bin of every :class:`Series`."""
+"""Width of a bin, until there would be too many of them: then it doubles, as often as it takes."""
+MOST_BINS = 1 << 14
+"""Bins of anything that is recorded over time; as many of ``BIN_S`` last four and a half hours."""
 _ROWS = 256
 """Rows of a log that wait to be sorted into its columns, at most."""
 
 
 class Series:
-    """An amount spread over time in bins of ``BIN_S``.
+    """An amount spread over time in bins, of which there are ``MOST_BINS`` at most however far time goes.
 
     Attributes
     ----------
     total : float
         Sum of everything added.
+    bin_s : float
+        Width of its bins now: ``BIN_S`` times a power of two.
     bins : array of float
         Amount in each bin; as long as the last addition needs.
     """
 
-    __slots__ = ("bins", "total")
+    __slots__ = ("bin_s", "bins", "total")
 
     def __init__(self) -> None:
+        self.bin_s = BIN_S
         self.bins = array("d")
         self.total = 0.0
 
     def add(self, start_s: float, end_s: float, amount: float) -> None:
         """Spread ``amount`` evenly over ``start_s`` to ``end_s``."""
         self.total += amount
-        first, last = int(start_s / BIN_S), int(end_s / BIN_S)
-        bins = self.bins
+        bins, bin_s = self.bins, self.bin_s
+        first, last = int(start_s / bin_s), int(end_s / bin_s)
         if len(bins) <= last:
+            if last >= MOST_BINS:
+                bins, bin_s = self._widen(end_s)
+                first, last = int(start_s / bin_s), int(end_s / bin_s)
             bins.extend([0.0] * (last + 1 - len(bins)))
         if first == last:
             bins[first] += amount
             return
         per_s = amount / (end_s - start_s)
-        bins[first] += per_s * ((first + 1) * BIN_S - start_s)
+        bins[first] += per_s * ((first + 1) * bin_s - start_s)
         for middle in range(first + 1, last):
-            bins[middle] += per_s * BIN_S
-        bins[last] += per_s * (end_s - last * BIN_S)
+            bins[middle] += per_s * bin_s
+        bins[last] += per_s * (end_s - last * bin_s)
 
-    def values(self, first: int, last: int) -> NDArray[np.float64]:
-        """Copy of bins ``first`` up to, not including, ``last``; zeros beyond the last addition."""
+    def values(self, first: int, last: int, bin_s: float = 0.0) -> NDArray[np.float64]:
+        """Amounts in bins ``first`` up to, not including, ``last``; zeros beyond the last addition.
+
+        Parameters
+        ----------
+        first, last : int
+        bin_s : float
+            Width of those bins: a power of two times that of its own, which it is when left out.
+        """
+        times = round(bin_s / self.bin_s) or 1
         values = np.zeros(max(last - first, 0))
-        have = self.bins[first:last]
+        have = merged(np.array(self.bins[first * times : last * times]), times)
         values[: len(have)] = have
         return values
+
+    def _widen(self, end_s: float) -> tuple[array[float], float]:
+        """Have bins so wide that there is one for a time; returns them and their width."""
+        bin_s = wide_enough(end_s, self.bin_s, MOST_BINS)
+        self.bins = array("d", merged(np.array(self.bins), round(bin_s / self.bin_s)))
+        self.bin_s = bin_s
+        return self.bins, bin_s
+
+
+def wide_enough(end_s: float, bin_s: float, most_bins: int) -> float:
+    """Width of bins, doubled until the ``most_bins`` of them have room for a time."""
+    while end_s >= most_bins * bin_s:
+        bin_s *= 2
+    return bin_s
+
+
+def merged(bins: NDArray[np.float64], times: int) -> NDArray[np.float64]:
+    """The amounts of so many bins in one each, along the first axis; what is left over at the end makes one too."""
+    if times == 1 or not len(bins):
+        return bins
+    fewer: NDArray[np.float64] = np.add.reduceat(bins, np.arange(0, len(bins), times))
+    return fewer
 
 
 class _Log:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from math import lcm
 from typing import TypeVar
 
-from dualpath_lab.core.dispatch import Dispatch, Placement
+from dualpath_lab.core.dispatch import Dispatch, Placement, Why
 from dualpath_lab.core.private_queue import PrivateQueue
 from dualpath_lab.core.turn_view import TurnView
 from dualpath_lab.core.views import ClusterView, DecodeEngineView, NodeView, PrefillEngineView
@@ -41,7 +41,7 @@ class RoundRobin:
         prefill = self._prefill[number % len(self._prefill)]
         decode = self._decode[number % len(self._decode)]
         prefill_read = 0 if self._both_sides and self._round(number) % 2 else turn.hit
-        self._waiting[decode].append((turn, Placement(prefill, decode, prefill_read)))
+        self._waiting[decode].append((turn, Placement(prefill, decode, prefill_read, "in turn")))
         self._serve(decode)
 
     def _round(self, number: int) -> int:
@@ -85,6 +85,13 @@ def split_read(turn: TurnView, prefill: PrefillEngineView, decode: DecodeEngineV
     """Divided, in whole blocks, so that both read queues come to the same length, as far as this one read can make them."""
     blocks = round((turn.hit + decode.node.read_tokens - prefill.node.read_tokens) / 2 / BLOCK_TOKENS)
     return min(max(blocks * BLOCK_TOKENS, 0), turn.hit)
+
+
+_READ_REASONS: dict[ChooseSide, str] = {
+    read_on_prefill_side: "one path",
+    read_on_shorter_queue: "shorter read queue, the prefill side where they are equal",
+    split_read: "divided so that both read queues come to the same length",
+}
 
 
 class Adaptive:
@@ -178,8 +185,9 @@ class Adaptive:
                 ]
                 place = min(short, key=tokens.__getitem__, default=place)
             turn = queue.popleft()
+            why = None if self._dispatch.decisions is None else self._why_prefill(engines, tokens, place)
             tokens[place] += turn.prompt
-            self._dispatch.prefill(turn, engines[place])
+            self._dispatch.prefill(turn, engines[place], why)
             self._read_if_assigned(turn)
         return min(tokens) <= self._beta
 
@@ -187,7 +195,26 @@ class Adaptive:
         """Choose the side once both queues have given the turn an engine."""
         prefill, decode = turn.prefill_engine, turn.decode_engine
         if prefill is not None and decode is not None:
-            self._dispatch.read(turn, self._choose_side(turn, prefill, decode))
+            why = None if self._dispatch.decisions is None else self._why_read(prefill, decode)
+            self._dispatch.read(turn, self._choose_side(turn, prefill, decode), why)
+
+    def _why_prefill(self, engines: Sequence[PrefillEngineView], tokens: Sequence[int], place: int) -> Why:
+        """What :meth:`_assign_prefill` compared; tokens are those that the engines last reported, and what they were given since."""
+        first = tokens.index(min(tokens))
+        if engines[first].node.read_tokens <= self._alpha:
+            reason = "fewest tokens"
+        elif engines[place].node.read_tokens <= self._alpha:
+            reason = "fewest tokens of those that are not overloaded and whose node has a short read queue"
+        else:
+            reason = "fewest tokens, as none that is not overloaded has a short read queue"
+        seen = zip(engines, tokens, strict=True)
+        return Why(reason, {engine.name: {"tokens": load, "read_tokens": engine.node.read_tokens} for engine, load in seen})
+
+    def _why_read(self, prefill: PrefillEngineView, decode: DecodeEngineView) -> Why:
+        """What was compared to choose the side."""
+        return Why(
+            _READ_REASONS.get(self._choose_side, ""), {node.name: {"read_tokens": node.read_tokens} for node in (prefill.node, decode.node)}
+        )
 
 
 def _across_nodes(engines: Sequence[Kind], gpus_per_node: int) -> list[Kind]:

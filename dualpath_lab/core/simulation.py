@@ -10,15 +10,19 @@ from functools import partial
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from dualpath_lab.core.alarm import Alarm, Clock, call_later
 from dualpath_lab.core.arrivals import Arrivals
 from dualpath_lab.core.cluster import Cluster
 from dualpath_lab.core.dispatch import Dispatch
 from dualpath_lab.core.live_change import changed, hit_rate_of
 from dualpath_lab.core.network import Network
+from dualpath_lab.core.own_policy import Guarded
+from dualpath_lab.core.policy import Scheduler
 from dualpath_lab.core.prefill import PrefillGroup
 from dualpath_lab.core.prefill_time import PrefillTime
-from dualpath_lab.core.recorder import TurnLog
+from dualpath_lab.core.recorder import TurnLog, wide_enough
 from dualpath_lab.core.systems import make_batching, make_loader, make_scheduler, mechanisms, sides, with_policy
 from dualpath_lab.core.turn import Turn, hit_tokens
 from dualpath_lab.core.turn_view import TurnView
@@ -26,7 +30,10 @@ from dualpath_lab.core.views import ClusterView
 from dualpath_lab.hardware import load_hardware
 from dualpath_lab.models import load_model
 from dualpath_lab.scenario import Scenario, ScenarioError
-from dualpath_lab.workload import build_workload
+from dualpath_lab.workload import Workload, build_workload
+
+LATEST_START_S = 2.0**33
+"""Within these 272 years the clock, a float, is right to 2 us or better; a run that starts its turns later would round their times."""
 
 
 @dataclass(frozen=True)
@@ -69,21 +76,30 @@ class Simulation:
     Parameters
     ----------
     scenario : Scenario
+    workload : Workload, optional
+        Trajectories in the place of ``workload.source``, which then names them.
+    decisions : bool
+        Keep what :attr:`Dispatch.decisions` says.
 
     Raises
     ------
     ScenarioError
-        If the model, workload and cluster don't go together: weights or a turn too large for the memory; or if the policy can't be made.
+        If the model, workload and cluster don't go together: weights or a turn too large for the memory; if agents arrive or pause for
+        longer than ``LATEST_START_S``; or if the policy can't be made.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, workload: Workload | None = None, decisions: bool = False) -> None:
+        if workload is not None:
+            scenario = scenario.with_values({"workload.source": f"in memory: {workload.name}"})
         self.scenario = scenario
         self.model = load_model(scenario.model, scenario.kv_dtype)
-        self.workload, arrivals = build_workload(scenario.workload, scenario.seed)
+        self.workload, arrivals = build_workload(scenario.workload, scenario.seed, workload)
         self._context, self._append = self.workload.context.data, self.workload.append.data
         self._generate, self._gap_s = self.workload.generate.data, self.workload.gap_s.data
         self._first_turn = self.workload.first_turn.data
+        self._check_clock(float(arrivals[-1]), float(np.add.reduceat(self.workload.gap_s, self.workload.first_turn[:-1]).max()))
         self._hit_rate = hit_rate_of(scenario)
+        self._request_s = load_hardware(scenario.side("prefill").hardware).request_s
         self.log = TurnLog()
         self.now = 0.0
         self.events = 0
@@ -104,7 +120,7 @@ class Simulation:
         self._loader = make_loader(chosen)(self._env, self.network, self.model, self.cluster.block_submit_s, take_in_s)
         waiting: dict[TurnView, Turn] = {}
         view = ClusterView(self.cluster, self._env, waiting, kv_bytes, one_gpu.tokens_per_s(self.workload))
-        self.dispatch = Dispatch(scenario.system, sides(chosen), self.cluster, view, waiting, self._place)
+        self.dispatch = Dispatch(scenario.system, sides(chosen), self.cluster, view, waiting, self._place, scenario.seed, decisions)
         self.scheduler = make_scheduler(chosen, scenario, view, self.dispatch)
         for node, seen in zip(self.cluster.nodes, view.prefill_nodes + view.decode_nodes, strict=True):
             node.reads.ended = partial(self.scheduler.read_ended, seen)
@@ -120,6 +136,20 @@ class Simulation:
     def finished(self) -> bool:
         """Whether every agent is done or the horizon is reached."""
         return self.agents_finished == self.workload.trajectories or self.now >= self._horizon_s
+
+    @property
+    def next_s(self) -> float:
+        """When the next thing happens, s; infinite where nothing is left to."""
+        return float(self._env.peek())
+
+    @property
+    def bin_s(self) -> float:
+        """Width of the bins of what is recorded over time: it doubles as time goes on, so that there are ``network.most_bins`` at most."""
+        cluster = self.cluster
+        models = (group.traffic.series for group in (*cluster.prefill_groups, *cluster.decode_groups))
+        computed = (group.compute for group in cluster.prefill_groups)
+        widest = max(self.network.bin_s, *(series.bin_s for series in (*models, *computed)))
+        return wide_enough(self.now, widest, self.network.most_bins)
 
     @property
     def _horizon_s(self) -> float:
@@ -182,6 +212,11 @@ class Simulation:
             self._env.step()
             self.events += 1
 
+    @property
+    def policy(self) -> Scheduler | None:
+        """The policy of the user's own that decides, with its state; None of a built-in system."""
+        return self.scheduler.policy if isinstance(self.scheduler, Guarded) else None
+
     def run(self) -> None:
         """Simulate to the end."""
         with _collector_paused():
@@ -214,7 +249,10 @@ class Simulation:
         turn.previous = previous
         turn.number = previous.number + 1 if previous else 0
         turn.submitted = self._env.now
-        view = self._latest[agent] = self.dispatch.add(turn)
+        call_later(self._env, self._request_s, partial(self._schedule, turn))
+
+    def _schedule(self, turn: Turn) -> None:
+        view = self._latest[turn.agent] = self.dispatch.add(turn)
         self.scheduler.submit(view)
 
     def _place(self, turn: Turn) -> None:
@@ -255,6 +293,22 @@ class Simulation:
 
     def _agent_done(self, _last: Turn) -> None:
         self.agents_finished += 1
+
+    def _check_clock(self, last_arrival_s: float, longest_pauses_s: float) -> None:
+        workload = self.scenario.workload
+        if self._horizon_s <= LATEST_START_S:
+            return
+        if last_arrival_s > LATEST_START_S:
+            raise ScenarioError(
+                f"workload.arrival_rate = {workload.arrival_rate:g} is not allowed with {workload.agents:,} agents: the last would arrive "
+                f"after {last_arrival_s:.3g} s, and a run tells times up to {LATEST_START_S:.3g} s."
+            )
+        if last_arrival_s + longest_pauses_s > LATEST_START_S:
+            gap = "null" if workload.tool_gap_s is None else f"{workload.tool_gap_s:g}"
+            raise ScenarioError(
+                f"workload.tool_gap_s = {gap} is not allowed with {workload.source!r}: an agent would pause for {longest_pauses_s:.3g} s, "
+                f"and a run tells times up to {LATEST_START_S:.3g} s."
+            )
 
     def _check_windows(self, longest: int) -> None:
         """Bytes are tokens times a constant here, which they are not once a layer drops what left its window."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dualpath_lab.dashboards.advisor_state import SYSTEMS
 from dualpath_lab.dashboards.job_tasks import CapacityTask
-from dualpath_lab.dashboards.jobs import Batch, Jobs
+from dualpath_lab.dashboards.jobs import Batch, Jobs, Visitor
 from dualpath_lab.scenario import Scenario, ScenarioError
 from dualpath_lab.studies.advise import Advice, advise_steps
 from dualpath_lab.studies.advise.online import online_questions, with_capacities
@@ -30,8 +30,8 @@ class AdviceRun:
         If the question is not allowed, here or later in :meth:`poll`.
     """
 
-    def __init__(self, jobs: Jobs, scenario: Scenario, gpus: int, seeds: int, online: bool = False) -> None:
-        self._jobs = jobs
+    def __init__(self, jobs: Jobs, visitor: Visitor, scenario: Scenario, gpus: int, seeds: int, online: bool = False) -> None:
+        self._jobs, self._visitor = jobs, visitor
         self._online = online
         self._steps = advise_steps(scenario, gpus, SYSTEMS, seeds)
         self._rows: dict[str, Row] = {}
@@ -76,12 +76,12 @@ class AdviceRun:
 
     def _ask(self, scenarios: list[Scenario]) -> None:
         self._keys = [key_of(scenario) for scenario in scenarios]
-        self._batch: Batch = self._jobs.submit(scenarios)
+        self._batch: Batch = self._jobs.submit(scenarios, self._visitor)
 
     def _ask_online(self, advice: Advice) -> None:
         tasks = [CapacityTask(question) for question in online_questions(advice)]
         self._keys = [task.key for task in tasks]
-        self._batch = self._jobs.submit_tasks(tasks)
+        self._batch = self._jobs.submit_tasks(tasks, self._visitor)
 
     def _take_capacities(self, advice: Advice, rows: list[Row]) -> None:
         self.finished = True

@@ -31,7 +31,7 @@ from dualpath_lab.studies.sweep.rows import DONE
 
 POLL_MS = 250
 _KINDS: dict[Kind, tuple[str, str, str]] = {
-    "trace": ("source", "Your trace", ".csv,.parquet,.json,.jsonl,.gz,.xz"),
+    "trace": ("source", "Your trace", ".csv,.tsv,.parquet,.json,.jsonl,.gz,.xz,.zst"),
     "config": ("model", "Your model's config.json", ".json"),
 }
 """What a file becomes, what it is called, and its endings."""
@@ -46,7 +46,7 @@ class AdvisorLab(Visit):
         self.advice: Advice | None = None
         self.run: AdviceRun | None = None
         self.uploads = Uploads()
-        self._jobs = jobs
+        self._jobs, self._visitor = jobs, jobs.visitor()
         self._checks: dict[str, tuple[CheckTask, Batch]] = {}
         self._ask = pmui.Button(label="Ask", icon="play_arrow", variant="contained", size="small", margin=4, width=130)
         self._ask.on_click(in_turn(lambda _: self.cancel() if self.run else self.ask()))
@@ -67,7 +67,7 @@ class AdvisorLab(Visit):
         with together():
             try:
                 online = self.state.question == ONLINE
-                self.run = AdviceRun(self._jobs, self.state.scenario(), self.state.gpus, self.state.seeds, online)
+                self.run = AdviceRun(self._jobs, self._visitor, self.state.scenario(), self.state.gpus, self.state.seeds, online)
             except ScenarioError as error:
                 self._refuse(error)
                 return
@@ -109,7 +109,7 @@ class AdvisorLab(Visit):
                 self._refuse(error)
                 return
             task = CheckTask(path, kind)
-            self._checks[task.key] = task, self._jobs.submit_tasks([task])
+            self._checks[task.key] = task, self._jobs.submit_tasks([task])  # as somebody new: it waits for no answer to him
             self.say(f"Reading {name} …")
 
     def stop_run(self) -> None:

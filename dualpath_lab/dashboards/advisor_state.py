@@ -91,9 +91,11 @@ class AdvisorState(ClusterState):
             If a value is not allowed.
         """
         values: dict[str, Any] = {key: getattr(self, name) for name, key in SCENARIO_KEYS.items()}
-        values["workload.source"] = str(self._uploaded["source"].get(self.source, self.source_path))
         values["model"] = str(self._uploaded["model"].get(self.model, self.model))
-        return Scenario().with_values(values)
+        return Scenario().with_values(values | self.source_values)
+
+    def _trace(self) -> Path | None:
+        return self._uploaded["source"].get(self.source) or super()._trace()
 
     def shown(self, sentence: str) -> str:
         """A sentence without the places where uploaded files lie."""

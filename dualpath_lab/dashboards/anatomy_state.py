@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import param
 
+from dualpath_lab.dashboards.bounds import check
 from dualpath_lab.dashboards.cluster_state import ClusterState
 from dualpath_lab.scenario import SYSTEMS, Scenario, ScenarioError
 from dualpath_lab.workload import build_workload
@@ -54,8 +55,9 @@ class AnatomyState(ClusterState):
         ScenarioError
             If a value is not allowed, or the run would have more turns than ``MOST_TURNS``.
         """
-        values = {self.KEYS[name]: getattr(self, name) for name in RUNNING} | {"workload.source": self.source_path}
+        values = {self.KEYS[name]: getattr(self, name) for name in RUNNING} | self.source_values
         scenario = Scenario().with_values(values)
+        check(scenario)
         turns = build_workload(scenario.workload, scenario.seed)[0].turns
         if turns > MOST_TURNS:
             raise ScenarioError(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import panel as pn
+from panel.io import location
 
 from dualpath_lab.dashboards import sessions
 from dualpath_lab.dashboards.advisor import advisor_page
@@ -14,7 +15,7 @@ from dualpath_lab.dashboards.cards import notice
 from dualpath_lab.dashboards.dragging import let_the_pointer_rest
 from dualpath_lab.dashboards.explore import explore_page
 from dualpath_lab.dashboards.lanes import lanes_page
-from dualpath_lab.dashboards.leaving import expect_visitors_to_leave
+from dualpath_lab.dashboards.leaving import expect_visitors_to_leave, tell_of_a_lost_connection
 from dualpath_lab.dashboards.pace import has_left
 from dualpath_lab.dashboards.page import open_page
 from dualpath_lab.dashboards.paper import paper_page
@@ -31,12 +32,17 @@ _OPEN: dict[str, Callable[[], Any]] = {
 """What opens each of ``shell.PAGES``."""
 
 
+# The library makes a number of all that looks like one, and fails where Python does. Nothing asks it for them: `linked` reads links.
+location.parse_query = lambda _: {}  # type: ignore[attr-defined,assignment]  # a name of the library's own
+
+
 def app() -> Any:
     """Open the page that a new session asks for."""
     pn.extension()
     expect_visitors_to_leave()
     if pn.state.curdoc:
         let_the_pointer_rest(pn.state.curdoc)
+        tell_of_a_lost_connection(pn.state.curdoc)
     pathname = (pn.state.location.pathname if pn.state.location else None) or "/"
     page = page_asked_for(pathname, pn.state.session_args)
     if pn.state.curdoc and has_left(pn.state.curdoc.session_context):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from dualpath_lab.dashboards.frames import RECENT_BINS, Frame, SideFrame
+from dualpath_lab.dashboards.frames import Frame, SideFrame
 from dualpath_lab.picture.style import NOTHING, STRUCTURE, duration, percent, ratio, three_digits
 from dualpath_lab.result import turns_for
 
@@ -21,7 +21,7 @@ def card(label: str, side: SideFrame, speedup: float | None = None) -> str:
     speedup : float, optional
         How many times faster than A it is; B's card shows it.
     """
-    when = "whole run" if side.finished else f"last {RECENT_BINS} s"
+    when = "whole run" if side.finished else f"last {side.recent_s:,.0f} s"
     line = "solid" if label == "A" else "dashed"
     versus = (
         f'<span title="Time A took over time B took, for as many turns">{STAR}<b>{ratio(speedup)}</b> vs A</span>' if label == "B" else ""

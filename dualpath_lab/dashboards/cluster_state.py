@@ -35,7 +35,7 @@ class ClusterState(LinkedState):
         default="paper-64k",
         objects=list(DATASETS),
         label="Workload",
-        doc="Whose turns are replayed: published statistics or a recorded trace.",
+        doc="Whose turns are replayed: published statistics, without pauses between turns, or a recorded trace, with the pauses it has.",
     )
     prefill_nodes = param.Integer(
         default=1, bounds=(1, 12), label="Prefill nodes P", doc="Each has 8 GPUs and one storage NIC; new tokens are computed here."
@@ -53,9 +53,13 @@ class ClusterState(LinkedState):
         super().__init__(**values)
 
     @property
-    def source_path(self) -> str:
-        """What the workload is called in a scenario."""
-        return str(self._traces.get(self.source, self.source))
+    def source_values(self) -> dict[str, Any]:
+        """The scenario's keys for the workload's source: of a recorded trace its own pauses, too."""
+        trace = self._trace()
+        return {"workload.source": str(trace or self.source), "workload.tool_gap_s": None if trace else 0.0}
+
+    def _trace(self) -> Path | None:
+        return self._traces.get(self.source)
 
 
 @cache

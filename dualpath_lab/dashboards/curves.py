@@ -29,6 +29,7 @@ from bokeh.models.renderers import GlyphRenderer
 from bokeh.models.widgets import Div
 from bokeh.plotting import figure
 
+from dualpath_lab.core.recorder import BIN_S
 from dualpath_lab.dashboards.headings import titled
 from dualpath_lab.dashboards.plots import PLOTS, Plot
 from dualpath_lab.dashboards.race import Race
@@ -63,7 +64,7 @@ class Curves:
         self.changes = ColumnDataSource({"t": [], "words": []})
         self._changes: list[tuple[float, str]] = []
         self._cursor = ColumnDataSource({"t": []})
-        self._stride = 1
+        self._row_s = BIN_S
         self._end_s = SHORTEST_S
         self._time_range = Range1d(start=0, end=SHORTEST_S, reset_start=0, reset_end=SHORTEST_S)
         self._shared = _Shared(self._time_range, self.changes, self._cursor)
@@ -81,12 +82,13 @@ class Curves:
 
     def update(self, race: Race, part: int | None = None) -> None:
         """Stream the rows that are new, to one of the sources or to all."""
-        if race.bins // self._stride > MOST_ROWS:
-            self._stride *= 2
+        stride = round(self._row_s / race.bin_s)
+        if not stride or race.bins // stride > MOST_ROWS:
+            self._row_s = max(2 * self._row_s, race.bin_s)
             self._show_all(race)
         else:
             for each in range(PARTS) if part is None else (part % PARTS,):
-                rows = _rows(race, each, len(self.sources[each].data["t"]), self._stride)
+                rows = _rows(race, each, len(self.sources[each].data["t"]), stride)
                 if rows["t"]:
                     self.sources[each].stream(rows)
                     self._raise_tops(each, rows)
@@ -96,7 +98,7 @@ class Curves:
 
     def _show_all(self, race: Race) -> None:
         for part, source in enumerate(self.sources):
-            source.data = rows = _rows(race, part, 0, self._stride)
+            source.data = rows = _rows(race, part, 0, round(self._row_s / race.bin_s))
             self._raise_tops(part, rows)
 
     def mark(self, race: Race) -> None:
@@ -119,7 +121,7 @@ class Curves:
 
     def restart(self, race: Race) -> None:
         """Show another race from its beginning."""
-        self._stride = 1
+        self._row_s = race.bin_s
         for plot, plotted in zip(PLOTS, self.figures, strict=True):
             plotted.y_range.end = _least_top(plot)
         self._show_all(race)

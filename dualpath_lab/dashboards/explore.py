@@ -49,7 +49,7 @@ class ExploreLab(Visit):
         self.rows: dict[str, Row] = {}
         self.plan: Plan | None = None
         self.batch: Batch | None = None
-        self._jobs = jobs
+        self._jobs, self._visitor = jobs, jobs.visitor()
         self._shown = self._settings()
         self.sidebar = ExploreSidebar(state)
         self.heat = HeatMap(sizing_mode="stretch_width", margin=(4, 0))
@@ -115,7 +115,7 @@ class ExploreLab(Visit):
 
     def _run(self, plan: Plan) -> None:
         """Submit a plan's runs before the old ones are let go, so that what both want goes on."""
-        before, self.batch = self.batch, self._jobs.submit(plan.scenarios())
+        before, self.batch = self.batch, self._jobs.submit(plan.scenarios(), self._visitor)
         if before:
             before.cancel()
         self.plan = plan

@@ -14,8 +14,9 @@ from dualpath_lab.dashboards.explore_state import MEASURES, ExploreState, Quanti
 from dualpath_lab.dashboards.state import KEYS, LabState
 from dualpath_lab.picture.style import duration, ratio, three_digits
 from dualpath_lab.scenario import Scenario
+from dualpath_lab.studies.figures import FIGURES
 from dualpath_lab.studies.sweep import key_of
-from dualpath_lab.studies.sweep.rows import DONE, FAILED, FIGURES, Row
+from dualpath_lab.studies.sweep.rows import DONE, FAILED, Row
 from dualpath_lab.theory import bottleneck_free_range, resource_loads
 
 Rows = Mapping[str, Row]

@@ -21,6 +21,8 @@ class SideFrame:
         Of the last ``RECENT_BINS``; of the whole run once it has ended. NaN where no turn finished.
     recent_turns : int
         Turns that these rest on.
+    recent_s : float
+        How long ``RECENT_BINS`` are.
     bottleneck, bottleneck_utilization : str, float
         What has been busiest lately, and how busy.
     jct_s : float or None
@@ -35,6 +37,7 @@ class SideFrame:
     ttft_p50_s: float
     ttft_p99_s: float
     recent_turns: int
+    recent_s: float
     bottleneck: str
     bottleneck_utilization: float
     jct_s: float | None

@@ -8,7 +8,9 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from multiprocessing.connection import Connection
+from time import monotonic
 from typing import Any
 
 from dualpath_lab.core.simulation import Simulation
@@ -17,6 +19,8 @@ from dualpath_lab.studies.sweep.rows import Row
 
 _LOOK_S = 0.05
 """How often it is looked whether a run is still wanted."""
+_GRACE_S = 10.0
+"""A process that has not stopped so long after it was told to is ended."""
 _NICENESS = 5
 """Of the processes, so that pages, and a browser on the same machine, come first."""
 
@@ -37,13 +41,17 @@ class Worker:
         return self._process.is_alive()
 
     def run(self, task: Task, wanted: Callable[[], bool]) -> Row | None:
-        """Wait for a task's row; None if it is not ``wanted`` any more."""
+        """Wait for a task's row; None if it is not ``wanted`` any more, after which the process may be dead."""
         self._connection.send(task)
-        stopping = False
+        told_at = inf
         while not self._connection.poll(_LOOK_S):
-            if not stopping and not wanted():
-                stopping = True
+            if told_at == inf and not wanted():
+                told_at = monotonic()
                 self._connection.send(None)
+            elif monotonic() - told_at > _GRACE_S:
+                self._process.kill()
+                self._process.join()
+                return None
         row: Row | None = self._connection.recv()
         return row
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import dualpath_lab
-from dualpath_lab.scenario import Scenario
-from dualpath_lab.studies.advise.online import OnlineQuestion, capacity_of
+from dualpath_lab.dashboards import bounds
+from dualpath_lab.scenario import Scenario, ScenarioError
+from dualpath_lab.studies.advise.online import OnlineQuestion, capacity_of, largest_asked
 from dualpath_lab.studies.reproduce import Job
 from dualpath_lab.studies.reproduce.jobs import run_job
 from dualpath_lab.studies.run import Progress
@@ -27,6 +28,8 @@ class Task(Protocol):
         What the row will be known by; equal tasks have equal keys.
     work : float
         How long it takes, roughly, in whatever an agent takes.
+    ours : bool
+        Whether the lab says what is run, and not the visitor: then it takes what it takes.
     """
 
     @property
@@ -34,6 +37,9 @@ class Task(Protocol):
 
     @property
     def work(self) -> float: ...  # noqa: D102
+
+    @property
+    def ours(self) -> bool: ...  # noqa: D102
 
     def run(self, look: Progress) -> Row:
         """Run it and tell ``look`` from time to time; a failure is a row too."""
@@ -45,6 +51,7 @@ class ScenarioTask:
     """One scenario; its row is that of a sweep."""
 
     scenario: Scenario
+    ours: ClassVar[bool] = False
 
     @cached_property
     def key(self) -> str:
@@ -57,7 +64,11 @@ class ScenarioTask:
         return self.scenario.workload.agents
 
     def run(self, look: Progress) -> Row:
-        """Simulate it."""
+        """Simulate it, unless that takes more than a visitor may."""
+        try:
+            bounds.check(self.scenario)
+        except ScenarioError as error:
+            return {"key": self.key} | failed(f"ScenarioError: {error}")
         return run_row(self.scenario, self.key, look)
 
 
@@ -67,6 +78,7 @@ class ReproduceTask:
 
     job: Job
     seed: int
+    ours: ClassVar[bool] = True
 
     @property
     def key(self) -> str:
@@ -88,6 +100,7 @@ class CapacityTask:
     """A search for the agents a second that a cluster serves; its row has them as ``agents_per_s``."""
 
     question: OnlineQuestion
+    ours: ClassVar[bool] = False
 
     @property
     def key(self) -> str:
@@ -100,8 +113,13 @@ class CapacityTask:
         return 10.0 * self.question.scenario.workload.agents
 
     def run(self, look: Progress) -> Row:
-        """Search."""
-        return _row(self.key, lambda: {"agents_per_s": capacity_of(self.question, look)})
+        """Search, unless the most agents that are tried take more than a visitor may."""
+
+        def searched() -> Row:
+            bounds.check(largest_asked(self.question))
+            return {"agents_per_s": capacity_of(self.question, look)}
+
+        return _row(self.key, searched)
 
 
 def _row(key: str, run: Callable[[], Row]) -> Row:

@@ -8,12 +8,16 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from math import inf
+from time import monotonic
 
 from dualpath_lab.dashboards.job_process import Worker
 from dualpath_lab.dashboards.job_tasks import ScenarioTask, Task
 from dualpath_lab.scenario import Scenario
 from dualpath_lab.studies.sweep.rows import DONE, Row, failed
 
+MOST_RUN_S = 600.0
+"""Wall time that a run may take, unless asked for other."""
 MOST_PROCESSES = 2
 """Unless asked for more; a page has to be served besides."""
 MOST_WAITING = 2_000
@@ -128,11 +132,13 @@ class Jobs:
     processes : int, optional
         As many as there are processors when left out, at most ``MOST_PROCESSES``.
     processes_each : int, optional
-        How many of them may work for one visitor at a time; all of them when left out.
+        How many of them may work for one visitor at a time; all but one when left out, so that somebody else need not wait.
     kept : int
         Results to keep.
     most_waiting, most_waiting_each : int
         Of all visitors and of one; runs beyond these are not queued: their rows say so.
+    most_run_s : float
+        Wall time that a run of a visitor's own may take; then it is stopped, and its row says so.
 
     Attributes
     ----------
@@ -147,11 +153,13 @@ class Jobs:
         kept: int = KEPT_ROWS,
         most_waiting: int = MOST_WAITING,
         most_waiting_each: int = MOST_WAITING_EACH,
+        most_run_s: float = MOST_RUN_S,
     ) -> None:
         self.processes = processes or min(os.cpu_count() or 1, MOST_PROCESSES)
         self.processes_each = processes_each
         self.lock = threading.Condition()
         self.started = self.failed = 0
+        self.most_run_s = most_run_s
         self._kept_at_most = kept
         self.most_waiting, self._most_waiting_each = most_waiting, most_waiting_each
         self._kept: OrderedDict[str, Row] = OrderedDict()
@@ -256,7 +264,7 @@ class Jobs:
                     worker.kill()
                     worker = None
                 worker = worker or Worker()
-                row = worker.run(job.task, lambda: bool(job.batches))
+                row = self._run(worker, job)
             except (EOFError, OSError):
                 if worker:
                     worker.kill()
@@ -265,6 +273,17 @@ class Jobs:
             self._settle(job, row)
         if worker:
             worker.close()
+
+    def _run(self, worker: Worker, job: _Job) -> Row | None:
+        """A job's row; None where nobody wants it any more."""
+        ends_at = inf if job.task.ours else monotonic() + self.most_run_s
+        row = worker.run(job.task, lambda: bool(job.batches) and monotonic() < ends_at)
+        if row is None and job.batches and monotonic() >= ends_at:
+            return {"key": job.key} | failed(
+                f"The run was stopped after {self.most_run_s:g} s, the most that this server gives one: ask for fewer agents or shorter "
+                "turns; the command line takes as long as it takes."
+            )
+        return row
 
     def _next(self) -> _Job | None:
         with self.lock:
@@ -281,7 +300,7 @@ class Jobs:
     def _ready(self) -> list[_Job]:
         """Runs that wait for nothing but a process: of visitors for whom not too many are under way."""
         running = Counter(job.visitor for job in self._running.values())
-        most = self.processes_each or self.processes
+        most = self.processes_each or max(self.processes - 1, 1)
         return [job for job in self._queue.values() if running[job.visitor] < most]
 
     def _turn(self) -> Callable[[_Job], tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""A visitor who leaves while something is on its way is no error: what the libraries log about it is kept out of the server's log."""
+"""When the connection to a visitor ends: that he leaves in the middle of something is no error, and who stays is told that it is lost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import logging
 from traceback import walk_tb
 from typing import Any
 
+from bokeh.document import Document
+from bokeh.models import CustomJS
 from tornado.websocket import WebSocketClosedError
 
 
@@ -15,6 +17,31 @@ def expect_visitors_to_leave() -> None:
     asyncio.get_running_loop().set_exception_handler(_handle)
     for logger in ("bokeh.server.views.ws", "bokeh.server.protocol_handler", "tornado.application"):
         logging.getLogger(logger).addFilter(_is_news)
+
+
+def tell_of_a_lost_connection(document: Document) -> None:
+    """Have the page say that it stands still, as soon as the browser knows: at once where the server ends, or the machine is offline."""
+    document.js_on_event("document_ready", CustomJS(code=_WATCH_THE_NETWORK))
+    document.js_on_event("connection_lost", CustomJS(code=_LOST))
+
+
+_LOST = """
+if (!document.querySelector("#connection-lost")) {
+  const line = document.createElement("div")
+  line.id = "connection-lost"
+  line.setAttribute("role", "alert")
+  line.style = "position: fixed; inset: auto 0 0 0; z-index: 10000; padding: 12px 16px; text-align: center; "
+    + "font: 15px Roboto, sans-serif; color: #fff; background: #7a2e00"
+  line.textContent = "The connection to the server is lost: nothing moves any more, and runs are stopped. "
+  const again = document.createElement("a")
+  again.textContent = "Open the page again"
+  again.href = window.location.href
+  again.style = "color: inherit; font-weight: 600"
+  line.append(again, " with these settings.")
+  document.body.append(line)
+}
+"""
+_WATCH_THE_NETWORK = f'window.addEventListener("offline", () => {{ {_LOST} }})'
 
 
 def _handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -49,7 +49,7 @@ class LivePage(Visit):
         self.state: LabState = state
         self.player = Player()
         self._frames = 0
-        self._at_bin: int | None = None
+        self._at_s: float | None = None
         self._changes_at = 0.0
         self._change_waits = False
         self._settings = {name: getattr(state, name) for name in SETTINGS}
@@ -91,9 +91,9 @@ class LivePage(Visit):
         transport.play.on_click(in_turn(lambda _: self._toggle()))
         transport.step.on_click(in_turn(lambda _: self._step()))
         transport.reset.on_click(in_turn(lambda _: self._reset()))
-        transport.live.on_click(in_turn(lambda _: self._show_bin(None)))
+        transport.live.on_click(in_turn(lambda _: self._show_at(None)))
         transport.share.on_click(in_turn(lambda _: self._keyboard.copy_link(self.state.to_query())))
-        transport.on_scrub(self._show_bin)
+        transport.on_scrub(self._show_at)
 
     def stop(self) -> None:
         """Let go of everything that runs."""
@@ -116,7 +116,7 @@ class LivePage(Visit):
             self.curves.restart(race)
             for seen in self._seen:
                 seen.clear()
-            self._at_bin = None
+            self._at_s = None
             self._run(True)
             self._show_text()
             self.say(notice)
@@ -161,12 +161,12 @@ class LivePage(Visit):
         self._start("Both runs began anew.")
 
     def _step(self) -> None:
-        """One second on: of the history if that is shown, else of the runs."""
+        """One bin on: of the history if that is shown, else of the runs."""
         race = self.player.race
         if race is None:
             return
-        if self._at_bin is not None:
-            self._show_bin(self._at_bin + 1)
+        if self._at_s is not None:
+            self._show_at(self._at_s + race.bin_s)
             return
         with together():
             self.player.step_on()
@@ -179,16 +179,16 @@ class LivePage(Visit):
     def _back(self) -> None:
         race = self.player.race
         if race is not None:
-            self._show_bin(max((race.bins if self._at_bin is None else self._at_bin) - 1, 0))
+            self._show_at(max((race.bins * race.bin_s if self._at_s is None else self._at_s) - race.bin_s, 0))
 
-    def _show_bin(self, at_bin: int | None) -> None:
+    def _show_at(self, time_s: float | None) -> None:
         """Show the past; or, from its end on, where the runs stand."""
         race = self.player.race
         if race is None:
             return
         with together():
-            self._at_bin = at_bin if at_bin is not None and at_bin < race.bins else None
-            self.curves.point_at(self._at_bin)
+            self._at_s = time_s if time_s is not None and time_s < race.bins * race.bin_s else None
+            self.curves.point_at(self._at_s)
             self._show_text()
 
     def _pressed(self, key: str) -> None:
@@ -196,7 +196,7 @@ class LivePage(Visit):
             " ": self._toggle,
             "ArrowRight": self._step,
             "ArrowLeft": self._back,
-            "End": lambda: self._show_bin(None),
+            "End": lambda: self._show_at(None),
             "r": self._reset,
             "?": self.transport.toggle_keys,
         }
@@ -226,21 +226,22 @@ class LivePage(Visit):
     def _show_text(self) -> None:
         race = self.player.race
         assert race is not None  # shown only once there is one
-        frame = race.frame(self._at_bin)
+        at_bin = None if self._at_s is None else int(self._at_s / race.bin_s)
+        frame = race.frame(at_bin)
         put_html(self._cards[0], cards.card("A", frame.a))
         put_html(self._cards[1], cards.card("B", frame.b, frame.speedup))
         self._show_pictures()
         reached = self.player.speed_reached if self.player.playing else None
-        put_html(self.transport.clock, cards.clock(frame, self.state.speed, reached, self._at_bin is not None))
-        self.transport.show_time(race.bins, self._at_bin)
+        put_html(self.transport.clock, cards.clock(frame, self.state.speed, reached, self._at_s is not None))
+        self.transport.show_time(race.bins, race.bin_s, at_bin)
 
     def _show_pictures(self, sides: Sequence[int] = (0, 1)) -> None:
         race = self.player.race
         assert race is not None  # shown only once there is one
         for side in sides:
-            if self._at_bin is None:
-                self._seen[side].add(race.bins, cluster_frame((race.a, race.b)[side].simulation))
-            self._pictures[side].draw(self._seen[side].at(self._at_bin))
+            if self._at_s is None:
+                self._seen[side].add(race.bins * race.bin_s, cluster_frame((race.a, race.b)[side].simulation))
+            self._pictures[side].draw(self._seen[side].at(self._at_s))
 
     def _lay_out(self) -> None:
         sides = [pn.Column(*parts, sizing_mode="stretch_width", margin=0) for parts in zip(self._cards, self._pictures, strict=True)]

@@ -59,6 +59,7 @@ class RowRun:
 
     def __init__(self, state: RowState, results: Results, jobs: Jobs, done: Callable[[list[RowResult]], None]) -> None:
         self._state, self._results, self._jobs, self._done = state, results, jobs, done
+        self._visitor = jobs.visitor()
         self.batch: Batch | None = None
         self._rows: list[Row] = []
         self._outcomes: dict[str, dict[str, Any]] = {}
@@ -79,7 +80,7 @@ class RowRun:
     def start(self) -> None:
         """Queue what the chosen row needs."""
         self._rows, self._outcomes, self._cost_s = choose([self._state.row]), {}, 0.0
-        self.batch = self._jobs.submit_tasks(self._task(job) for job in _jobs(self._rows))
+        self.batch = self._jobs.submit_tasks((self._task(job) for job in _jobs(self._rows)), self._visitor)
         self.poll()
 
     def cancel(self) -> None:

@@ -86,7 +86,7 @@ class Player:
         """Advance the race to the next whole bin, whatever the wall clock says, and let time stand still there."""
         self.pause()
         if self.race is not None:
-            self.race.advance(BIN_S - self.race.time_s % BIN_S)
+            self.race.advance(self.race.bin_s - self.race.time_s % self.race.bin_s)
 
     @property
     def speed_reached(self) -> float | None:

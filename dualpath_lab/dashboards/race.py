@@ -23,7 +23,7 @@ from dualpath_lab.scenario import Scenario
 Floats = NDArray[np.float64]
 
 TICKS_PER_BIN = 10
-"""Steps of the clock in a bin of the recorder; after each the time budget is looked at."""
+"""Steps of the clock in ``BIN_S``; after each the time budget is looked at."""
 SMOOTH_BINS = 10
 """Bins over which curves of latency, and what is busiest now, are averaged."""
 NOTED = ("agents_finished",)
@@ -60,11 +60,21 @@ BUSY = {
 
 
 class Side:
-    """One simulation and the curves read from it so far, one value a bin."""
+    """One simulation and the curves read from it so far, one value a bin.
+
+    Attributes
+    ----------
+    simulation : Simulation
+    bins : int
+        Bins read so far.
+    bin_s : float
+        Their width.
+    """
 
     def __init__(self, scenario: Scenario) -> None:
         self.simulation = Simulation(scenario)
         self.bins = 0
+        self.bin_s = BIN_S
         self._values = {name: array("d") for name in (*CURVES, *NOTED, *COUNTS, "prefill_compute")}
         self._wall_s = 0.0
 
@@ -76,24 +86,33 @@ class Side:
         started = perf_counter()
         simulation.advance(time_s - simulation.now)
         self._wall_s += perf_counter() - started
-        if time_s % BIN_S == 0:
+        if time_s % self.bin_s == 0:
             snapshot = simulation.snapshot()
             for name in (*QUEUES, *NOTED):
                 self._values[name].append(getattr(snapshot, name))
 
-    def read(self) -> None:
-        """Read the bins that are over since the last call."""
-        if int(self.simulation.now / BIN_S) == self.bins:
+    def read(self, bin_s: float) -> None:
+        """Read the bins of a width that are over since the last call; all of them anew if they were narrower then."""
+        if bin_s > self.bin_s:
+            self._widen(bin_s)
+        if int(self.simulation.now / bin_s) == self.bins:
             return
-        utilization = observer.utilization(self.simulation, self.bins)
-        latency = observer.latency(self.simulation, self.bins)
+        utilization = observer.utilization(self.simulation, self.bins, bin_s)
+        latency = observer.latency(self.simulation, self.bins, bin_s)
         none = np.zeros(len(latency["turns"]))
         for name, families in LINKS.items():
             self._values[name].extend(np.maximum.reduce([utilization.get(family, none) for family in families]))
         for name in (*LATENCIES, *COUNTS):
             self._values[name].extend(latency[name])
-        self._values["prefill_compute"].extend(observer.prefill_compute(self.simulation, self.bins))
+        self._values["prefill_compute"].extend(observer.prefill_compute(self.simulation, self.bins, bin_s))
         self.bins += len(none)
+
+    def _widen(self, bin_s: float) -> None:
+        """Of what was noted at the end of each bin, keep what was at the end of the wider ones."""
+        times = round(bin_s / self.bin_s)
+        for name, values in self._values.items():
+            self._values[name] = values[times - 1 :: times] if name in (*QUEUES, *NOTED) else array("d")
+        self.bins, self.bin_s = 0, bin_s
 
     def curve(self, name: str, first: int, last: int) -> Floats:
         """Copy of a curve's bins ``first`` up to, not including, ``last``; NaN beyond its end."""
@@ -135,11 +154,11 @@ class Side:
     def frame(self, at_bin: int | None = None) -> SideFrame:
         """Where the side stands now, or stood after so many bins: told from its log and curves."""
         simulation = self.simulation
-        past = at_bin is not None and at_bin * BIN_S < simulation.now
-        now = at_bin * BIN_S if at_bin is not None and past else simulation.now
-        bins = int(now / BIN_S) if past else self.bins
+        past = at_bin is not None and at_bin * self.bin_s < simulation.now
+        now = at_bin * self.bin_s if at_bin is not None and past else simulation.now
+        bins = int(now / self.bin_s) if past else self.bins
         ended = simulation.finished and not past
-        since_s = 0.0 if ended else max(now - RECENT_BINS * BIN_S, 0.0)
+        since_s = 0.0 if ended else max(now - RECENT_BINS * self.bin_s, 0.0)
         times = simulation.log.times
         first = int(np.searchsorted(np.asarray(times["finished"]), since_s))
         turns = self.turns_by(now)
@@ -157,6 +176,7 @@ class Side:
             ttft_p50_s=float(p50),
             ttft_p99_s=float(p99),
             recent_turns=len(recent),
+            recent_s=RECENT_BINS * self.bin_s,
             bottleneck=bottleneck,
             bottleneck_utilization=utilization,
             jct_s=self.result.values["jct_s"] if ended else None,
@@ -202,6 +222,11 @@ class Race:
         return self._ticks * BIN_S / TICKS_PER_BIN
 
     @property
+    def bin_s(self) -> float:
+        """Width of a bin, the same on both sides."""
+        return self.a.bin_s
+
+    @property
     def finished(self) -> bool:
         """Whether both sides have ended."""
         return self.a.simulation.finished and self.b.simulation.finished
@@ -222,8 +247,9 @@ class Race:
             self.b.advance_to(self.time_s)
             if perf_counter() >= deadline:
                 break
-        self.a.read()
-        self.b.read()
+        bin_s = max(self.a.simulation.bin_s, self.b.simulation.bin_s)
+        self.a.read(bin_s)
+        self.b.read(bin_s)
 
     def change(self, values: Mapping[str, Any], words: str) -> None:
         """Go on with other settings; a side that has ended stays as it is.
@@ -254,7 +280,7 @@ class Race:
             ``t``, the middle of each row in s, and ``a_<curve>``, ``b_<curve>`` for each of ``curves``; NaN where a side has ended.
         """
         last = max(self.bins // stride, first)
-        rows: dict[str, Floats] = {"t": (np.arange(first, last, dtype=np.float64) + 0.5) * stride * BIN_S}
+        rows: dict[str, Floats] = {"t": (np.arange(first, last, dtype=np.float64) + 0.5) * stride * self.bin_s}
         for label, side in (("a", self.a), ("b", self.b)):
             for name in curves:
                 rows[f"{label}_{name}"] = _mean_of_known(side.curve(name, first * stride, last * stride).reshape(-1, stride))
@@ -267,7 +293,7 @@ class Race:
         speedup = None
         if turns >= a.agents:
             speedup = self.a.time_of_turn(turns) / self.b.time_of_turn(turns)
-        return Frame(self.time_s if at_bin is None else at_bin * BIN_S, a, b, speedup)
+        return Frame(self.time_s if at_bin is None else at_bin * self.bin_s, a, b, speedup)
 
 
 def _trailing(values: Floats, width: int) -> Floats:

@@ -18,7 +18,7 @@ from dualpath_lab.dashboards import jobs, sessions
 from dualpath_lab.dashboards.app import app
 from dualpath_lab.dashboards.components import ComponentFiles
 from dualpath_lab.dashboards.door import Door, watch_the_door
-from dualpath_lab.dashboards.jobs import MOST_WAITING
+from dualpath_lab.dashboards.jobs import MOST_RUN_S, MOST_WAITING
 from dualpath_lab.dashboards.metrics import Metrics
 from dualpath_lab.dashboards.pace import Pace
 from dualpath_lab.dashboards.sessions import MOST_SESSIONS
@@ -29,6 +29,8 @@ from dualpath_lab.scenario import ScenarioError
 SESSION_CHECK_MS = 1000
 UNUSED_SESSION_MS = 6_000
 """A closed page is gone after this; with the library's longer default, pages opened in a row can stay dead."""
+PING_S = 10
+"""From one ping of a page to the next, by which it has to have answered; else its connection is taken for lost."""
 GARBAGE_S = 10
 """From the last page that closes to the search for what it leaves in memory, which holds up all the others for longer than a frame."""
 EVERY_ADDRESS = ("0.0.0.0", "::", "")
@@ -47,6 +49,7 @@ def serve(
     processes: int | None = None,
     processes_each: int | None = None,
     most_waiting: int = MOST_WAITING,
+    most_run_s: float = MOST_RUN_S,
     prefix: str = "",
 ) -> None:
     """Serve the app until interrupted; ``/healthz`` answers 200 once it is up, ``/metrics`` tells what it does.
@@ -68,6 +71,8 @@ def serve(
         Heavy runs at a time, of all visitors together and of one; see :class:`jobs.Jobs`.
     most_waiting : int
         Heavy runs that may wait, of all visitors together.
+    most_run_s : float
+        Wall time that a heavy run may take.
     prefix : str
         What every path begins with, such as ``/lab`` behind a proxy that serves other things too.
 
@@ -85,7 +90,8 @@ def serve(
         raise ScenarioError(f"--prefix {prefix} is not allowed: it should begin with a slash and end without, such as /lab.")
     sessions.shared().most = most_sessions
     runs = jobs.shared()
-    runs.processes, runs.processes_each, runs.most_waiting = processes or runs.processes, processes_each, most_waiting
+    runs.processes, runs.processes_each = processes or runs.processes, processes_each
+    runs.most_waiting, runs.most_run_s = most_waiting, most_run_s
     warm_up()
     settings.perform_document_validation = False  # it looks through every page that opens for mistakes in how it was put together
     document.GC_DEBOUNCE = GARBAGE_S
@@ -114,6 +120,7 @@ def serve(
     pace = Pace()
     for context in server._tornado._applications.values():
         context.application.add(pace)
+    server._tornado.settings.update(websocket_ping_interval=PING_S, websocket_ping_timeout=PING_S)
     watch_the_door(server._tornado, Door(pace, set(origins) if everywhere else None))
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     server.start()

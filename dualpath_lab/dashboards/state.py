@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import param
 
 from dualpath_lab.core.live_change import CHANGEABLE
+from dualpath_lab.dashboards.bounds import check
 from dualpath_lab.dashboards.cluster_state import ClusterState
 from dualpath_lab.scenario import SYSTEMS, Scenario
 
@@ -101,11 +102,11 @@ class LabState(ClusterState):
         Raises
         ------
         ScenarioError
-            If a value is not allowed.
+            If a value is not allowed, or the run would take more than a visitor may.
         """
         values = {key: getattr(self, name) for name, key in SCENARIO_KEYS.items()}
-        values["workload.source"] = self.source_path
-        base = Scenario().with_values(values)
+        base = Scenario().with_values(values | self.source_values)
+        check(base)
         return base.with_values({"system": self.system_a}), base.with_values({"system": self.system_b})
 
 

@@ -91,10 +91,11 @@ class Transport:
         """Have the button say what it does next."""
         self.play.param.update(label="Pause" if playing else "Play", icon="pause" if playing else "play_arrow")
 
-    def show_time(self, bins: int, at_bin: int | None) -> None:
+    def show_time(self, bins: int, bin_s: float, at_bin: int | None) -> None:
         """Where the slider ends, and where it stands: at its end unless the past is shown."""
-        put_value(self.history, "end", max(bins, 1))
-        put_value(self.history, "value", bins if at_bin is None else at_bin)
+        put_value(self.history, "step", round(bin_s))
+        put_value(self.history, "end", round(max(bins, 1) * bin_s))
+        put_value(self.history, "value", round((bins if at_bin is None else at_bin) * bin_s))
         self.live.variant = "outlined" if at_bin is None else "contained"
 
     def toggle_keys(self) -> None:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Literal
+from typing import ClassVar, Literal
 
+from dualpath_lab.dashboards.bounds import check_turns
 from dualpath_lab.models import load_model
+from dualpath_lab.result import duration
 from dualpath_lab.scenario import ScenarioError
 from dualpath_lab.studies.run import Progress
 from dualpath_lab.studies.sweep.rows import DONE, Row, failed
@@ -28,6 +30,7 @@ class CheckTask:
 
     path: Path
     kind: Kind
+    ours: ClassVar[bool] = False
 
     @property
     def key(self) -> str:
@@ -92,7 +95,10 @@ def _trace(path: Path) -> str:
         raise ScenarioError(
             f"Trace {path.name!r} has {workload.turns:,} turns: this page takes up to {MOST_TURNS:,}; the command line takes more."
         )
-    return f"{workload.trajectories:,} sessions, {workload.turns:,} turns"
+    check_turns(workload)
+    pauses_s = float(workload.gap_s.max())
+    pauses = f", whose pauses of up to {duration(pauses_s)} are kept" if pauses_s else ""
+    return " ".join([f"{workload.trajectories:,} sessions, {workload.turns:,} turns{pauses}" + "." * bool(workload.told), *workload.told])
 
 
 def _config(path: Path) -> str:

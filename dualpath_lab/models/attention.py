@@ -8,27 +8,43 @@ from typing import ClassVar
 
 @dataclass(frozen=True, kw_only=True)
 class GroupedQuery:
-    """Query heads that share fewer heads of keys and values: one for all is multi-query, one for each is multi-head attention."""
+    """Query heads that share fewer heads of keys and values: one for all is multi-query, one for each is multi-head attention.
+
+    Parameters
+    ----------
+    heads, kv_heads : int
+        Of queries; of keys and of values.
+    head_dim : int
+        Elements of a query and of a key.
+    value_dim : int, optional
+        Of a value, where it differs.
+    """
 
     indexer: ClassVar[None] = None
 
     heads: int
     kv_heads: int
     head_dim: int
+    value_dim: int | None = None
 
     @property
     def kv_elements(self) -> int:
         """Keys and values that a token leaves."""
-        return 2 * self.kv_heads * self.head_dim
+        return self.kv_heads * self._pair_dim
 
     @property
     def pair_flops(self) -> int:
         """FLOPs of scores and values for a pair of positions."""
-        return self.heads * 2 * (self.head_dim + self.head_dim)
+        return self.heads * 2 * self._pair_dim
 
     def parameters(self, hidden: int) -> int:
         """Parameters of a layer whose hidden size is ``hidden``."""
-        return hidden * self.head_dim * 2 * (self.heads + self.kv_heads)
+        return hidden * self._pair_dim * (self.heads + self.kv_heads)
+
+    @property
+    def _pair_dim(self) -> int:
+        """Elements of a key and a value."""
+        return self.head_dim + (self.head_dim if self.value_dim is None else self.value_dim)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,28 @@ _INFERENCE_NAMES = {
 """Fields of the configs of DeepSeek's own inference code, in Hugging Face's words."""
 
 
+_NESTED = (*("text_config", "llm_config", "language_config", "thinker_config", "lm_config", "language_model_config", "text_model_config"),)
+"""Where models of pictures or sound keep their decoder."""
+QUANTIZATION_FILE = "hf_quant_config.json"
+"""What NVIDIA's ModelOpt writes beside a config: how weights and KV-cache are stored."""
+
+
 class Config:
-    """The fields of a decoder: those of ``text_config`` where a model of pictures or sound nests them.
+    """The fields of a decoder: those of ``text_config`` or the like where a model of pictures or sound nests them.
 
     Parameters
     ----------
     path : Path
-        A JSON object of at most 4 MB.
+        A JSON object of at most 4 MB; so is ``hf_quant_config.json`` beside it, if there is one.
+
+    Attributes
+    ----------
+    beside : dict of str to Any
+        The fields of ``hf_quant_config.json``; none where there is no such file.
+    assumed : dict of str to Any
+        Fields that were asked for and taken from the defaults of the model's class, as they are not in the file.
+    remarks : list of str
+        Sentences on how it was read.
 
     Raises
     ------
@@ -47,15 +62,30 @@ class Config:
         self._outer: dict[str, Any] = _read(path)
         self._prefix = ""
         self._fields = self._outer
-        nested = self._outer.get("text_config")
-        if nested is not None:
+        while (key := next((name for name in _NESTED if self._fields.get(name) is not None), None)) is not None:
+            nested = self._fields[key]
             if not isinstance(nested, dict):
-                raise self.refusal("text_config", "it should be an object")
-            self._fields, self._prefix = nested, "text_config."
-        elif "model_type" not in self._fields and "n_layers" in self._fields and "kv_lora_rank" in self._fields:
+                raise self.refusal(key, "it should be an object")
+            if "num_hidden_layers" in self._fields and "num_hidden_layers" not in nested:
+                break
+            self._fields, self._prefix = nested, f"{self._prefix}{key}."
+        if not self._prefix and "model_type" not in self._fields and "n_layers" in self._fields and "kv_lora_rank" in self._fields:
             self._fields = {_INFERENCE_NAMES.get(key, key): value for key, value in self._fields.items()}
             self._fields["model_type"] = "deepseek_v32" if "index_topk" in self._fields else "deepseek_v3"
+        beside = path.with_name(QUANTIZATION_FILE)
+        self.beside: dict[str, Any] = _read(beside) if beside.is_file() else {}
+        self.assumed: dict[str, Any] = {}
+        self.remarks: list[str] = []
+        self._defaults: Mapping[str, Any] = {}
         self._read: set[str] = set()
+
+    def use_defaults(self, anywhere: Mapping[str, Any], nested: Mapping[str, Any]) -> None:
+        """Say what :meth:`value` and :meth:`integer` take where a field is missing.
+
+        A decoder inside the config of a larger model leaves out all that equals its class's defaults; any other leaves out only what
+        came to the class later.
+        """
+        self._defaults = {**nested, **anywhere} if self._prefix else anywhere
 
     def get(self, key: str, default: Any = None) -> Any:
         """A field; the default where it is missing or null."""
@@ -64,17 +94,27 @@ class Config:
         return default if value is None else value
 
     def shared(self, key: str) -> Any:
-        """A field that may stand outside ``text_config`` too; None where it does not stand anywhere."""
+        """A field that may stand outside the decoder's part too; None where it does not stand anywhere."""
         value = self.get(key)
         return self._outer.get(key) if value is None else value
 
     def value(self, key: str) -> Any:
-        """A field that must be there."""
+        """A field that must be there, or have a default."""
         self._read.add(key)
-        try:
+        if key in self._fields:
             return self._fields[key]
-        except KeyError:
-            raise ScenarioError(f"Model config {str(self._path)!r} lacks the field {self._prefix + key!r}.") from None
+        if key in self._defaults:
+            return self.assume(key, self._defaults[key])
+        raise ScenarioError(f"Model config {str(self._path)!r} lacks the field {self._prefix + key!r}.")
+
+    def optional(self, key: str) -> Any:
+        """A field that may be null, or missing: then it has its default, if any."""
+        return self.value(key) if key in self._fields or key in self._defaults else self.get(key)
+
+    def assume(self, key: str, value: Any) -> Any:
+        """Note that a missing field counts as this value, which is returned."""
+        self.assumed[self._prefix + key] = value
+        return value
 
     def has(self, *keys: str) -> bool:
         """Whether all these fields stand there, be it with null."""
@@ -101,12 +141,18 @@ class Config:
         """Those of :meth:`names` that were not asked for."""
         return [key for key in self.names() if key not in self._read]
 
+    def name_of(self, key: str) -> str:
+        """A field with the names of the parts that it stands in."""
+        return self._prefix + key if key in self._fields else key
+
     def refusal(self, key: str, reason: str) -> ScenarioError:
         """The error for a field's value."""
-        inner = key in self._fields
-        value = shown(self._fields[key] if inner else self._outer.get(key))
-        name = self._prefix + key if inner else key
-        return ScenarioError(f"Model config {str(self._path)!r}: {name} = {value} is not supported, {reason}.")
+        value = self._fields[key] if key in self._fields else self._outer.get(key)
+        return self.refused_value(self.name_of(key), value, reason)
+
+    def refused_value(self, name: str, value: Any, reason: str) -> ScenarioError:
+        """The error for a value that stands below a field."""
+        return ScenarioError(f"Model config {str(self._path)!r}: {name} = {shown(value)} is not supported, {reason}.")
 
 
 def _says_nothing(value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,12 @@ class Model:
         Layers that attend to, and keep, a window only.
     kv_dtype : str
         Storage type of the KV-cache.
+    max_positions : int, optional
+        Longest context that the model is made for (``max_position_embeddings``), where that is known.
+    notes : tuple of str
+        How it was read: a sentence each on the types of KV-cache and weights, and on what is assumed.
+    doubts : tuple of str
+        Sentences on what a run's results rest on and the config did not say.
     """
 
     name: str
@@ -89,6 +95,16 @@ class Model:
     exchange_bytes_per_token: int = 0
     windows: tuple[Window, ...] = ()
     kv_dtype: str = "bf16"
+    max_positions: int | None = None
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    doubts: tuple[str, ...] = field(default=(), compare=False)
+
+    def cautions(self, context: int) -> list[str]:
+        """What to know beside figures of a context of so many tokens, a sentence each."""
+        if self.max_positions is None or context <= self.max_positions:
+            return list(self.doubts)
+        beyond = f"{context:,} tokens are more than the {self.max_positions:,} that {self.name} is made for (max_position_embeddings)."
+        return [*self.doubts, beyond]
 
     @property
     def linear_up_to(self) -> int | None:

@@ -10,11 +10,12 @@ from dualpath_lab.models.shape import Experts, Shape
 
 
 class Preset(NamedTuple):
-    """A shape, and the storage types it is served in."""
+    """A shape, the storage types it is served in, and the longest context it is made for."""
 
     shape: Shape
     kv_dtype: str
     weight_dtype: str
+    max_positions: int | None
 
 
 _DEEPSEEK_V3 = Shape(
@@ -66,11 +67,11 @@ _LLAMA_31_70B = Shape(
 )
 
 PRESETS: dict[str, Preset] = {
-    "ds-660b": Preset(_DEEPSEEK_V32, "fp8", "fp8"),
-    "ds-v3": Preset(_DEEPSEEK_V3, "fp8", "fp8"),
-    "ds-27b": Preset(_DS_27B, "fp8", "fp8"),
-    "glm-5": Preset(_GLM_5, "fp8", "fp8"),
-    "qwen-32b": Preset(_QWEN_25_32B, "fp16", "bf16"),
-    "llama-70b": Preset(_LLAMA_31_70B, "fp16", "bf16"),
+    "ds-660b": Preset(_DEEPSEEK_V32, "fp8", "fp8", 163_840),
+    "ds-v3": Preset(_DEEPSEEK_V3, "fp8", "fp8", 163_840),
+    "ds-27b": Preset(_DS_27B, "fp8", "fp8", None),
+    "glm-5": Preset(_GLM_5, "fp8", "fp8", 202_752),
+    "qwen-32b": Preset(_QWEN_25_32B, "fp16", "bf16", 131_072),
+    "llama-70b": Preset(_LLAMA_31_70B, "fp16", "bf16", 131_072),
 }
 """``ds-660b`` is DeepSeek-V3.2, which is DeepSeek-V3 with sparse attention."""

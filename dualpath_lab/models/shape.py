@@ -16,11 +16,13 @@ class Reach:
     """``layers`` of the decoder attend to ``tokens`` positions at most, and keep no others.
 
     Those are the latest ones, the token's own included, or with ``chunked`` the ones so far of the token's own chunk of the text.
+    ``attention`` is theirs where it is not that of the other layers.
     """
 
     layers: int
     tokens: int
     chunked: bool = False
+    attention: GroupedQuery | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,22 +47,24 @@ class Experts:
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """Dimensions of a decoder whose attention layers are alike but for their reach.
+    """Dimensions of a decoder whose attention layers are alike but for their reach, and where that differs, maybe their heads.
 
     Parameters
     ----------
     layers, hidden, vocab : int
         Decoder layers, hidden size, vocabulary.
     attention : GroupedQuery or Latent
-        Every layer's.
+        Every layer's that has none of its own.
     dense_layers, dense_width : int
-        Layers with a plain gated feed-forward network, and its width; all the others have ``experts``.
+        Layers with a plain feed-forward network, and its width; all the others have ``experts``.
     experts : Experts, optional
         None in a dense model.
     reaches : tuple of Reach
         Layers that do not attend to everything; all layers do when empty.
     tied : bool
         Whether the output head is the embedding table.
+    matrices : int
+        Of a plain feed-forward network: 3 with a gate, else 2.
     """
 
     layers: int
@@ -72,6 +76,12 @@ class Shape:
     experts: Experts | None = None
     reaches: tuple[Reach, ...] = ()
     tied: bool = False
+    matrices: int = 3
+
+    @property
+    def attention_layers(self) -> list[tuple[int, GroupedQuery | Latent]]:
+        """How many layers have which attention: first those that reach back over everything, then those with a window."""
+        return [(self.full_layers, self.attention), *((reach.layers, reach.attention or self.attention) for reach in self.reaches)]
 
     @property
     def expert_layers(self) -> int:
@@ -89,40 +99,32 @@ class Shape:
         return self.expert_layers * self.hidden
 
     @cached_property
-    def active_parameters(self) -> int:
-        """Parameters that a token passes through, the embedding table left out."""
-        return self._common_parameters + self._expert_parameters(self.experts.active if self.experts else 0)
+    def parts(self) -> dict[str, int]:
+        """Parameters of attention, dense layers, shared experts, routed experts, routers, and tables: embedding and head."""
+        experts = self.experts or Experts(routed=0, active=0, width=0)
+        expert = _feed_forward(self.hidden, experts.width)
+        return {
+            "attention": sum(layers * attention.parameters(self.hidden) for layers, attention in self.attention_layers),
+            "dense": self.dense_layers * _feed_forward(self.hidden, self.dense_width, self.matrices),
+            "shared": self.expert_layers * _feed_forward(self.hidden, experts.shared_width),
+            "routed": self.expert_layers * experts.routed * expert,
+            "routers": self.expert_layers * self.hidden * experts.routed,
+            "tables": (1 if self.tied else 2) * self.vocab * self.hidden,
+        }
 
     @cached_property
-    def routed_parameters(self) -> int:
-        """Parameters of all routed experts."""
-        return self._expert_parameters(self.experts.routed if self.experts else 0)
+    def active_parameters(self) -> int:
+        """Parameters that a token passes through, the embedding table left out."""
+        unmet = self.experts.routed - self.experts.active if self.experts else 0
+        expert = _feed_forward(self.hidden, self.experts.width) if self.experts else 0
+        table = 0 if self.tied else self.vocab * self.hidden
+        return self.total_parameters - self.expert_layers * unmet * expert - table
 
     @cached_property
     def total_parameters(self) -> int:
         """All parameters."""
-        return self._common_parameters + self.routed_parameters + (0 if self.tied else self.vocab * self.hidden)
-
-    @property
-    def table_parameters(self) -> int:
-        """Parameters of the embedding table and the output head, which are one where tied."""
-        return self.vocab * self.hidden * (1 if self.tied else 2)
-
-    @cached_property
-    def _common_parameters(self) -> int:
-        """Of attention, dense and shared feed-forward networks, routers and head."""
-        attention = self.layers * self.attention.parameters(self.hidden)
-        dense = self.dense_layers * _gated(self.hidden, self.dense_width)
-        return attention + dense + self._shared_parameters() + self.vocab * self.hidden
-
-    def _shared_parameters(self) -> int:
-        if self.experts is None:
-            return 0
-        return self.expert_layers * (self.hidden * self.experts.routed + _gated(self.hidden, self.experts.shared_width))
-
-    def _expert_parameters(self, met: int) -> int:
-        return self.expert_layers * met * _gated(self.hidden, self.experts.width) if self.experts else 0
+        return sum(self.parts.values())
 
 
-def _gated(hidden: int, width: int) -> int:
-    return 3 * hidden * width
+def _feed_forward(hidden: int, width: int, matrices: int = 3) -> int:
+    return matrices * hidden * width

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 from dualpath_lab.core.node_rates import NodeRates, node_rates
-from dualpath_lab.core.recorder import BIN_S
 
 if TYPE_CHECKING:
     from dualpath_lab.core.cluster import Cluster, Node
@@ -64,16 +63,17 @@ class ClusterFrame(TypedDict):
 def cluster_frame(simulation: Simulation) -> ClusterFrame:
     """What the picture needs to know of a simulation that runs or has ended, from its last ``RECENT_BINS`` that are over."""
     cluster = simulation.cluster
-    last = int(simulation.now / BIN_S)
+    bin_s = simulation.bin_s
+    last = int(simulation.now / bin_s)
     first = 0 if simulation.finished else max(last - RECENT_BINS, 0)
-    rates = node_rates(simulation, first, last)
-    busy = _prefill_busy(cluster, first, last) + _decode_busy(cluster)
+    rates = node_rates(simulation, first, last, bin_s)
+    busy = _prefill_busy(cluster, first, last, bin_s) + _decode_busy(cluster)
     requests = _requests(cluster)
     prefill, decode = rates[: len(cluster.prefill_nodes)], rates[len(cluster.prefill_nodes) :]
     return ClusterFrame(
         system=simulation.scenario.system,
         time_s=simulation.now,
-        window_s=(last - first) * BIN_S,
+        window_s=(last - first) * bin_s,
         ended=simulation.finished,
         scheduler_queue=simulation.dispatch.waiting,
         storage_bytes_per_s=simulation.scenario.cluster.storage_bytes_per_s,
@@ -118,14 +118,14 @@ def _requests(cluster: Cluster) -> list[int]:
     return list(number.values())
 
 
-def _prefill_busy(cluster: Cluster, first: int, last: int) -> list[float]:
+def _prefill_busy(cluster: Cluster, first: int, last: int, bin_s: float) -> list[float]:
     """Share of time that the GPUs of each prefill node compute."""
     busy = dict.fromkeys(cluster.prefill_nodes, 0.0)
     for group in cluster.prefill_groups:
-        computed_s = sum(group.compute.bins[first:last])
+        computed_s = sum(group.compute.values(first, last, bin_s).tolist())
         for engine in group.engines:
             busy[engine.node] += computed_s
-    return [seconds / (max(last - first, 1) * BIN_S * len(node.cnics)) for node, seconds in busy.items()]
+    return [seconds / (max(last - first, 1) * bin_s * len(node.cnics)) for node, seconds in busy.items()]
 
 
 def _decode_busy(cluster: Cluster) -> list[float]:

@@ -11,28 +11,28 @@ MOST = 1000
 
 
 class Seen:
-    """Frames by bin."""
+    """Frames by time."""
 
     def __init__(self) -> None:
-        self._bins: list[int] = []
+        self._times_s: list[float] = []
         self._frames: list[ClusterFrame] = []
 
-    def add(self, at_bin: int, frame: ClusterFrame) -> None:
-        """Keep what is shown at a bin no earlier than the last."""
-        if self._bins and self._bins[-1] == at_bin:
+    def add(self, time_s: float, frame: ClusterFrame) -> None:
+        """Keep what is shown at a time; of what is shown at the last one or before, it takes the last one's place."""
+        if self._times_s and self._times_s[-1] >= time_s:
             self._frames[-1] = frame
             return
-        if len(self._bins) == MOST:
-            del self._bins[::2], self._frames[::2]
-        self._bins.append(at_bin)
+        if len(self._times_s) == MOST:
+            del self._times_s[::2], self._frames[::2]
+        self._times_s.append(time_s)
         self._frames.append(frame)
 
-    def at(self, at_bin: int | None = None) -> ClusterFrame:
+    def at(self, time_s: float | None = None) -> ClusterFrame:
         """What was shown then, or the frame before, or the first; the last for None."""
-        place = len(self._bins) if at_bin is None else bisect_right(self._bins, at_bin)
+        place = len(self._times_s) if time_s is None else bisect_right(self._times_s, time_s)
         return self._frames[max(place - 1, 0)]
 
     def clear(self) -> None:
         """Forget everything: a new race begins."""
-        self._bins.clear()
+        self._times_s.clear()
         self._frames.clear()

@@ -37,6 +37,20 @@ _ILL = 1e-7
 _OVER_NOMINAL = 1.05
 """Storage measured up to this much faster than its nominal bandwidth counts as noise."""
 
+_PEAKS = {
+    "h200": (989.4, 4800.0),
+    "h100": (989.4, 3350.0),
+    "h800": (989.4, 3350.0),
+    "h20": (148.0, 4000.0),
+    "b200": (2250.0, 8000.0),
+    "a100": (312.0, 2039.0),
+}
+"""TFLOPS of dense BF16 and GB/s of memory in the data sheets that ``hardware.GPUS`` is made from. Arithmetic in 8 bits is twice as fast."""
+_FOUR_BITS = ("b200",)
+"""GPUs whose arithmetic in 4 bits is four times as fast as in BF16."""
+_FAR_BELOW = 100
+"""A measured engine that reaches so little of its GPU's data sheet was not measured in seconds."""
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -112,7 +126,8 @@ def fit(scenario: Scenario, measurements: list[Measurement], name: str) -> Fit:
     Raises
     ------
     ScenarioError
-        If the measurements can't tell the rates apart, or no rates above 0 fit them.
+        If the measurements can't tell the rates apart, no rates above 0 fit them, or those that do are beyond what the GPU can do, or
+        all far below it.
     """
     model = load_model(scenario.model, scenario.kv_dtype)
     base = load_hardware(scenario.cluster.hardware)
@@ -134,6 +149,7 @@ def fit(scenario: Scenario, measurements: list[Measurement], name: str) -> Fit:
     inverses[chosen] = found / sizes[chosen]
     notes: list[str] = []
     values = _rates(inverses, chosen, notes)
+    _question(scenario.cluster.hardware, model, values, notes)
     errors = np.abs(matrix @ inverses - times) / times
     source = f"dualpath-lab calibrate: {len(times)} times, mean error {errors.mean():.1%}"
     hardware = Hardware(**(base.model_dump() | values | {"name": name, "source": source}))
@@ -162,6 +178,41 @@ def _rates(inverses: NDArray[np.float64], chosen: NDArray[np.bool_], notes: list
         notes.append(f"Reads were {efficiency:.3f} times as fast as the nominal bandwidth; that counts as 1.")
         values["storage_efficiency"] = 1.0
     return values
+
+
+def _question(gpu: str, model: Model, values: dict[str, float], notes: list[str]) -> None:
+    """Hold the rates against the data sheet of the GPU, or of all that are known where it is another."""
+    sheets = [_PEAKS[gpu]] if gpu in _PEAKS else list(_PEAKS.values())
+    whose = gpu if gpu in _PEAKS else "any GPU known here"
+    asked = "are ttft_s and tpot_s in s, and model, batch and cluster.hardware those that were measured?"
+    quicker = _quicker(gpu, model)
+    low = []
+    for rate in (rate for rate in quicker if rate in values):
+        found, peaks = values[rate], [sheet[rate == "hbm_gbytes_per_s"] for sheet in sheets]
+        most, least = (edge(peaks) * quicker[rate] for edge in (max, min))
+        if found > _OVER_NOMINAL * most:
+            raise ScenarioError(f"The measurements give {rate} = {_few(found)}, and the data sheet of {whose} allows {_few(most)}: {asked}")
+        if found > max(peaks):
+            bits = " in BF16" if quicker[rate] > 1 else ""
+            notes.append(f"{rate} = {_few(found)} is beyond the {_few(max(peaks))} of {whose}{bits}: {asked}")
+        if found * _FAR_BELOW < least:
+            low.append(f"{rate} = {_few(found)}, 1/{least / found:,.0f} of the {_few(least)} of {whose}")
+    if low and len(low) == len(quicker.keys() & values.keys()):
+        raise ScenarioError(f"The measurements give {'; '.join(low)}, as times in ms would: {asked}")
+    notes.extend(f"The measurements give {each}: {asked}" for each in low)
+
+
+def _quicker(gpu: str, model: Model) -> dict[str, int]:
+    """How much faster than in BF16 a GPU may work on what is stored in fewer bits."""
+    few = model.weight_bytes / model.total_parameters
+    in_four = few < 0.75 and (gpu in _FOUR_BITS or gpu not in _PEAKS)
+    linear = 4 if in_four else 2 if few < 1.5 else 1
+    return {"attention_tflops": 2 if model.kv_dtype == "fp8" else 1, "linear_tflops": linear, "hbm_gbytes_per_s": 1}
+
+
+def _few(number: float) -> str:
+    """To the digits that tell."""
+    return f"{number:,.0f}" if number >= 1_000 else f"{number:.4g}"
 
 
 def _inverses(hardware: Hardware) -> NDArray[np.float64]:

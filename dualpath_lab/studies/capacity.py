@@ -82,8 +82,7 @@ def serve_online(scenario: Scenario, arrival_rate: float, progress: Progress | N
     ScenarioError
         If the rate is not allowed, or the scenario's parts don't go together.
     """
-    scenario = scenario.with_values({"workload.arrival_rate": arrival_rate, "horizon_s": LONGEST_S})
-    simulation = Simulation(scenario.with_values({"workload.agents": ceil(arrival_rate * LONGEST_S)}))
+    simulation = Simulation(online_scenario(scenario, arrival_rate))
     slo = scenario.slo
     history: list[float] = []
     means, steady = Latencies(0.0, 0.0, 0.0), False
@@ -99,6 +98,18 @@ def serve_online(scenario: Scenario, arrival_rate: float, progress: Progress | N
         steady = before >= 0 and abs(means.ttft_s - history[before]) <= STEADY * history[before]
     slo_met = means.ttft_s <= slo.ttft_s and means.tpot_s <= slo.tpot_s
     return OnlineRun(arrival_rate, *means, slo_met, steady, simulation.now, len(simulation.log))
+
+
+def online_scenario(scenario: Scenario, arrival_rate: float) -> Scenario:
+    """The scenario with as many agents as arrive at a rate until ``LONGEST_S``.
+
+    Raises
+    ------
+    ScenarioError
+        If the rate is not allowed.
+    """
+    scenario = scenario.with_values({"workload.arrival_rate": arrival_rate, "horizon_s": LONGEST_S})
+    return scenario.with_values({"workload.agents": ceil(arrival_rate * LONGEST_S)})
 
 
 def capacity(

@@ -24,6 +24,7 @@ from dualpath_lab.studies.reproduce.row import Row
 from dualpath_lab.studies.reproduce.rows import all_rows
 
 CONSTANTS = {
+    "REQUEST_S": "request_s",
     "LAYER_BLOCK_S": "layer_block_s",
     "PREFILL_LAYER_S": "prefill_layer_s",
     "PREFILL_LAYER_FLOOR_S": "prefill_layer_floor_s",
@@ -60,7 +61,7 @@ class Fit:
     published, simulated : dict of str to float
         Of each row, ours with ``after`` and as a mean over the seeds.
     moves : dict of str to (dict, dict)
-        For each constant, the relative change of every row with ``VARIATION`` more and less of it, measured at ``before``.
+        For each constant, the relative change of every row with ``VARIATION`` more and less of it, at ``before`` and with the first seed.
     """
 
     before: Values
@@ -78,7 +79,7 @@ class Fit:
 def fit_constants(seeds: Sequence[int], processes: int | None = None, progress: Progress | None = None) -> Fit:
     """Fit by Gauss and Newton: least squares of the rows' relative errors, all rows alike.
 
-    The Jacobian is measured once, by varying each constant.
+    The Jacobian is measured once, with the first seed, by varying each constant.
 
     Parameters
     ----------
@@ -89,47 +90,46 @@ def fit_constants(seeds: Sequence[int], processes: int | None = None, progress: 
     progress : callable, optional
     """
     rows = [row for row in all_rows() if row.use == "calibrate"]
-    published = {row.row: float(row.published) for row in rows if isinstance(row.published, float)}
-    runs = _Runs(rows, seeds, processes, progress)
+    published = {row.row: float(row.published) for row in rows if not isinstance(row.published, str | tuple)}
+    runs = _Runs(rows, processes, progress)
     before = {name: float(getattr(calibration, name)) for name in CONSTANTS}
     varied = [{**before, name: before[name] * factor} for name in CONSTANTS for factor in (1 + VARIATION, 1 - VARIATION)]
-    simulated, *others = runs.rows_with([before, *varied])
+    simulated_once, *others = runs.rows_with([before, *varied], seeds[:1])
     more, less = dict(zip(CONSTANTS, others[::2], strict=True)), dict(zip(CONSTANTS, others[1::2], strict=True))
-    moves = {name: (_relative(more[name], simulated), _relative(less[name], simulated)) for name in CONSTANTS}
+    moves = {name: (_relative(more[name], simulated_once), _relative(less[name], simulated_once)) for name in CONSTANTS}
     width = log((1 + VARIATION) / (1 - VARIATION))
     jacobian = np.array([[log(more[name][row] / less[name][row]) / width for name in CONSTANTS] for row in published])
 
-    after, settled = before, False
+    (simulated,) = runs.rows_with([before], seeds)
+    after = before
     for _ in range(_MOST_STEPS):
         residuals = np.array([log(simulated[row] / published[row]) for row in published])
         steps = np.clip(np.linalg.lstsq(jacobian, -residuals, rcond=None)[0], -_LONGEST_STEP, _LONGEST_STEP)
-        settled = bool(np.abs(steps).max() < SETTLED)
-        if settled:
+        if np.abs(steps).max() < SETTLED:
             break
         after = {name: _rounded(after[name] * float(np.exp(step))) for name, step in zip(CONSTANTS, steps, strict=True)}
-        (simulated,) = runs.rows_with([after])
+        (simulated,) = runs.rows_with([after], seeds)
     return Fit(before, after, published, simulated, moves)
 
 
 class _Runs:
     """The runs behind the rows, with constants of one's choice."""
 
-    def __init__(self, rows: Sequence[Row], seeds: Sequence[int], processes: int | None, progress: Progress | None) -> None:
+    def __init__(self, rows: Sequence[Row], processes: int | None, progress: Progress | None) -> None:
         self._rows = rows
-        self._seeds = seeds
         self._processes = processes
         self._progress = progress
         self._done = self._asked = 0
 
-    def rows_with(self, choices: Sequence[Values]) -> list[Values]:
-        """Our number of every row, with each choice of constants."""
+    def rows_with(self, choices: Sequence[Values], seeds: Sequence[int]) -> list[Values]:
+        """Our number of every row as a mean over the seeds, with each choice of constants."""
         jobs = list(dict.fromkeys(job for row in self._rows for job in row.jobs))
         with TemporaryDirectory() as folder:
             files = [_hardware_file(Path(folder) / f"{place}.yaml", values) for place, values in enumerate(choices)]
             tasks: dict[tuple[int, int], dict[Task, Task]] = {
                 (place, seed): {(job, seed): (job.with_values({"cluster.hardware": file}), seed) for job in jobs}
                 for place, file in enumerate(files)
-                for seed in self._seeds
+                for seed in seeds
             }
             outcomes: dict[Task, Outcome] = {}
             self._asked += len(tasks) * len(jobs)
@@ -143,7 +143,7 @@ class _Runs:
             run_all([task for each in tasks.values() for task in each.values()], self._processes, finished)
         by_seed = {key: {job: outcomes[task] for (job, _), task in each.items()} for key, each in tasks.items()}
         return [
-            {row.row: fmean(float(row.simulate(by_seed[place, seed])) for seed in self._seeds) for row in self._rows}
+            {row.row: fmean(float(row.simulate(by_seed[place, seed])) for seed in seeds) for row in self._rows}
             for place in range(len(choices))
         ]
 

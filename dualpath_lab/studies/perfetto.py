@@ -14,7 +14,6 @@ import numpy as np
 
 from dualpath_lab.core.observer import utilization
 from dualpath_lab.core.prefill import PrefillGroup
-from dualpath_lab.core.recorder import BIN_S
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.scenario import ScenarioError
 from dualpath_lab.studies.anatomy import STAGES, Turns, group_name
@@ -144,7 +143,8 @@ def _order(each: Slice) -> tuple[int, int, int]:
 
 def _turn_counters(turns: Turns) -> Iterator[Event]:
     """How many turns are in each stage at the beginning of each bin; of those that have ended."""
-    at_s = np.arange(int(turns.simulation.now / BIN_S) + 1) * BIN_S
+    bin_s = turns.simulation.bin_s
+    at_s = np.arange(int(turns.simulation.now / bin_s) + 1) * bin_s
     passed = [np.searchsorted(np.sort(each), at_s, "right") for each in turns.times]
     numbers = [(begun - over).tolist() for begun, over in pairwise(passed)]
     for time_s, *inside in zip(at_s.tolist(), *numbers, strict=True):
@@ -158,7 +158,7 @@ def _link_counters(simulation: Simulation) -> Iterator[Event]:
         curves[f"{role} {kind.upper()} {direction} (%)"][traffic] = np.round(100 * shares, 3).tolist()
     for name, by_class in curves.items():
         for place, percents in enumerate(zip(*by_class.values(), strict=True)):
-            yield _counter(place * BIN_S, name, dict(zip(by_class, percents, strict=True)))
+            yield _counter(place * simulation.bin_s, name, dict(zip(by_class, percents, strict=True)))
 
 
 def _counter(time_s: float, name: str, values: Mapping[str, float]) -> Event:

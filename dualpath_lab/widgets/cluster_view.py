@@ -126,7 +126,7 @@ class ClusterView(anywidget.AnyWidget):
     def run(self) -> ClusterView:
         """Simulate to the end, keep a frame of every bin, and show the first."""
         while not self.simulation.finished:
-            self._go_to(self.simulation.now + BIN_S)
+            self._go_to(self.simulation.now + self.simulation.bin_s)
         self.seek(0.0)
         return self
 
@@ -176,17 +176,17 @@ class ClusterView(anywidget.AnyWidget):
         """Show a time, simulated as far as the budget of wall time goes; the end of each bin leaves a frame."""
         simulation, started = self.simulation, perf_counter()
         while simulation.now < time_s and not simulation.finished and perf_counter() - started < budget_s:
-            bin_ends_s = (int(simulation.now / BIN_S) + 1) * BIN_S
+            bin_ends_s = (int(simulation.now / simulation.bin_s) + 1) * simulation.bin_s
             simulation.advance(min(time_s, bin_ends_s) - simulation.now)
             if simulation.now == bin_ends_s:
                 self._note()
         self._show(min(time_s, simulation.now))
 
     def _note(self) -> None:
-        self._seen.add(round(self.simulation.now / BIN_S), cluster_frame(self.simulation))
+        self._seen.add(self.simulation.now, cluster_frame(self.simulation))
 
     def _show(self, time_s: float) -> None:
-        frame = self._seen.at(int(time_s / BIN_S)) if time_s < self.simulation.now else cluster_frame(self.simulation)
+        frame = self._seen.at(time_s) if time_s < self.simulation.now else cluster_frame(self.simulation)
         self.frame = with_words(frame, self.label)
         self.time_s = time_s
 

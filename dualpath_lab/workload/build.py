@@ -16,10 +16,11 @@ from dualpath_lab.workload.trajectories import BLOCK_TOKENS, Workload
 Floats = NDArray[np.float64]
 
 
-def build_workload(spec: WorkloadSpec, seed: int) -> tuple[Workload, Floats]:
+def build_workload(spec: WorkloadSpec, seed: int, source: Workload | None = None) -> tuple[Workload, Floats]:
     """Give each of ``spec.agents`` agents its trajectory and its start.
 
-    A paper source is drawn anew for each seed, as many trajectories as the datasets have; a trace gives all its sessions. Agents take
+    A paper source is drawn anew for each seed, as many trajectories as the datasets have; a trace gives all its sessions, or as many
+    as ``spec.sessions`` says, drawn with the seed. Agents take
     them in an order drawn from the seed, so that a few agents are an unbiased sample; agents beyond their number replay sessions
     sampled with replacement, each behind a synthetic first round of one KV block (63 appended tokens and 1 generated), which shifts all
     its contexts by whole blocks.
@@ -34,6 +35,8 @@ def build_workload(spec: WorkloadSpec, seed: int) -> tuple[Workload, Floats]:
         The scenario's workload.
     seed : int
         The scenario's seed.
+    source : Workload, optional
+        Trajectories in the place of those of ``spec.source``.
 
     Returns
     -------
@@ -53,7 +56,12 @@ def build_workload(spec: WorkloadSpec, seed: int) -> tuple[Workload, Floats]:
     Source: reference section 9, "Replay".
     """
     trajectory_rng, sampling_rng, gap_rng, arrival_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4))
-    workload, repeats = _agents(spec, trajectory_rng, sampling_rng)
+    workload, repeats = _agents(spec, source or load(spec.source, DATASET_TRAJECTORIES, trajectory_rng, spec.sessions), sampling_rng)
+    if spec.tool_gap_s == 0 and workload.gap_s.any():
+        workload = workload.noting(
+            f"The trace's pauses, {workload.gap_s[workload.gap_s > 0].mean():,.3g} s where there is one, are left out, as "
+            "workload.tool_gap_s = 0; null keeps them."
+        )
     if spec.tool_gap_s is not None:
         workload = replace(workload, gap_s=spec.tool_gap_s * gap_rng.standard_exponential(workload.turns))
     workload = scale(workload, spec.append_scale, spec.generate_scale)
@@ -64,27 +72,11 @@ def build_workload(spec: WorkloadSpec, seed: int) -> tuple[Workload, Floats]:
     return workload, np.cumsum(arrival_rng.standard_exponential(spec.agents)) / spec.arrival_rate
 
 
-def _agents(spec: WorkloadSpec, trajectory_rng: np.random.Generator, sampling_rng: np.random.Generator) -> tuple[Workload, int]:
+def _agents(spec: WorkloadSpec, source: Workload, sampling_rng: np.random.Generator) -> tuple[Workload, int]:
     """Find a trajectory for each agent, and tell how many of the last ones repeat a session."""
-    source = load(spec.source, DATASET_TRAJECTORIES, trajectory_rng)
     once = sampling_rng.permutation(source.trajectories)[: spec.agents]
     repeated = sampling_rng.integers(source.trajectories, size=spec.agents - len(once))
-    return _take(source, np.concatenate([once, repeated])), len(repeated)
-
-
-def _take(workload: Workload, chosen: NDArray[np.int64]) -> Workload:
-    turns = np.diff(workload.first_turn)[chosen]
-    first_turn = np.concatenate([[0], np.cumsum(turns)])
-    rows = np.arange(first_turn[-1]) + np.repeat(workload.first_turn[chosen] - first_turn[:-1], turns)
-    return Workload(
-        workload.name,
-        first_turn,
-        workload.context[rows],
-        workload.append[rows],
-        workload.generate[rows],
-        workload.gap_s[rows],
-        workload.max_tokens,
-    )
+    return source.take(np.concatenate([once, repeated])), len(repeated)
 
 
 def _prepend_round(workload: Workload, repeats: int) -> Workload:
@@ -100,12 +92,12 @@ def _prepend_round(workload: Workload, repeats: int) -> Workload:
     append[starts] += context[starts]
     context[starts] = 0
     context[starts[0] :] += BLOCK_TOKENS
-    return Workload(
-        workload.name,
-        workload.first_turn + np.maximum(np.arange(workload.trajectories + 1) - unique, 0),
-        np.insert(context, starts, 0),
-        np.insert(append, starts, BLOCK_TOKENS - 1),
-        np.insert(workload.generate, starts, 1),
-        np.insert(workload.gap_s, starts, 0),
-        workload.max_tokens + BLOCK_TOKENS,
+    return replace(
+        workload,
+        first_turn=workload.first_turn + np.maximum(np.arange(workload.trajectories + 1) - unique, 0),
+        context=np.insert(context, starts, 0),
+        append=np.insert(append, starts, BLOCK_TOKENS - 1),
+        generate=np.insert(workload.generate, starts, 1),
+        gap_s=np.insert(workload.gap_s, starts, 0),
+        max_tokens=workload.max_tokens + BLOCK_TOKENS,
     )

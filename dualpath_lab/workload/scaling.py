@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,7 +39,8 @@ def scale(workload: Workload, append_scale: float, generate_scale: float) -> Wor
     too_long = np.cumsum(context + append + generate > workload.max_tokens)
     kept = too_long == np.repeat(too_long[start], np.diff(workload.first_turn))
     first_turn = np.concatenate([[0], np.cumsum(np.add.reduceat(kept, start, dtype=np.int64))])
-    return Workload(workload.name, first_turn, context[kept], append[kept], generate[kept], workload.gap_s[kept], workload.max_tokens)
+    arrays = {"context": context[kept], "append": append[kept], "generate": generate[kept], "gap_s": workload.gap_s[kept]}
+    return replace(workload, first_turn=first_turn, **arrays)
 
 
 def _scaled(tokens: Ints, factor: float) -> Ints:

@@ -25,7 +25,7 @@ def statistics(workload: Workload) -> dict[str, Any]:
         that sessions share); ``shrunk_turns`` (prompts shorter than the one before, as after a compaction); ``edited_turns`` (prompts that
         do not go on from the whole previous one, the shrunk ones included); ``pooled``, mean, median and 95th percentile over all turns:
         of ``turns`` and ``total`` a session, of ``generated`` and ``prompt``, and from the second turn on of ``append`` and ``gap_s``
-        (where there is a pause); and what the reader of a trace noted.
+        (where there is a pause); ``notes``, a sentence each about what was assumed or left out; and what else the reader of a trace found.
 
     Notes
     -----
@@ -52,6 +52,7 @@ def statistics(workload: Workload) -> dict[str, Any]:
         "turns_total": workload.turns,
         **_reuse(workload, prompt_tokens),
         "pooled": _pooled(workload),
+        "notes": [],
         **workload.notes,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 
-from dualpath_lab import Placement, Policy, Scenario, compare
+from dualpath_lab import Placement, Policy, Scenario, Workload, compare, simulate
 from dualpath_lab.core.turn_view import TurnView
 from dualpath_lab.dashboards.advisor_state import AdvisorState
 from dualpath_lab.dashboards.anatomy_state import AnatomyState
@@ -23,6 +23,7 @@ from .giving import (
     H200,
     MEASURED,
     PLAIN,
+    SMALL,
     Case,
     command_line,
     config,
@@ -39,6 +40,8 @@ from .giving import (
     upload,
 )
 from .hostile import HOSTILE
+
+NEGATIVE = {"session": ["a", "a"], "turn": [0, 1], "appended": [5, -5], "generated": [1, 1]}
 
 
 class Raises(Policy):
@@ -88,6 +91,12 @@ COMMANDS = [
     command_line("run /dev/zero", "/dev/zero", "too large"),
     command_line("run --set workload.agents", "'workload.agents'", "KEY=VALUE"),
     command_line("run --set =3", "'=3'"),
+    command_line("run --set workload.arrival_rate=1e-18 --set workload.agents=8", "workload.arrival_rate", "1e-18", "8 agents"),
+    command_line(
+        "run --set workload.source=FOLDER/t.csv --set workload.tool_gap_s=null --set workload.agents=1",
+        *("workload.tool_gap_s", "null", "1e+10 s"),
+        files={"t.csv": PLAIN + "a,0,100,10,\n" + "".join(f"a,{turn},100,10,1000000000\n" for turn in range(1, 11))},
+    ),
     command_line("run --set sytem=basic", "'sytem'", "did you mean 'system'"),
     command_line("run --set model=ds-27c", "'ds-27c'", "did you mean 'ds-27b'"),
     command_line("run --set system=fast", "system = 'fast'", "'dualpath'"),
@@ -108,6 +117,12 @@ COMMANDS = [
     command_line("compare --systems ,", "systems"),
     command_line("compare --systems basic,basic", "basic,basic"),
     command_line("compare --systems basic --seeds 0", "--seeds", "'0'"),
+    command_line("compare --systems basic,", "'basic,'", "empty name"),
+    command_line("compare --systems basic --seeds 1,1", "--seeds", "'1,1'"),
+    command_line("copmare --systems basic,dualpath", "'copmare'", "did you mean 'compare'"),
+    command_line("run --jsn", "'--jsn'", "did you mean '--json'"),
+    command_line("theory --format xml", "--format", "'xml'"),
+    command_line("keys sed", "'sed'", "did you mean 'seed'"),
     command_line("reproduce R99", "R99"),
     command_line("reproduce B2.oracle", "B2.oracle", "B2.basic"),
     command_line("reproduce A1 --slow", "--slow"),
@@ -151,9 +166,20 @@ FILES = [
     sweep_file("list: [3]\n", "list"),
     sweep_file("list: []\n", "list"),
     sweep_file("grid: {seed: [1]}\nlist: [{seed: 1}]\n", "grid"),
+    sweep_file("grid: {'seed, system': [[0, basic], [1]]}\n", "value 2 of seed, system", "2 values"),
+    sweep_file("grid: {cluster.preset: [dgx-h100]}\n", "cluster.preset", "several keys"),
     sweep_file("colour: red\n", "colour"),
     trace("", "empty"),
-    trace("colour,shape\n1,2\n", "unknown header"),
+    trace("colour,shape\n1,2\n", "unknown header 'colour,shape'"),
+    trace("0,0,0,,0,0\n600,0,0,,0,0\n", "no line of column names", "ServeGen"),
+    trace("session,turn,input_tokens,output_tokens,hit_tokens_incl_output\na,0,100,5,0\n", "gap_before_s"),
+    trace("TIMESTAMP,ContextTokens\n0,5\n", "lacks the column GeneratedTokens"),
+    trace("timestamp,input_tokens,output_tokens\n0,5,1\n9e10,5,1\n", "ten years", "timestamp_ms"),
+    trace("TIMESTAMP,ContextTokens,GeneratedTokens\n2024-05-12,5,1\n17,5,1\n", "line 3", "TIMESTAMP = '17'"),
+    trace('[{"id": "a", "messages": [{"role": "assistant", "content": "hello"}]}]', "without token counts", name="trace.json"),
+    trace('{"conversations": [{"from": "human", "value": "hi"}]}', "ShareGPT", name="trace.json"),
+    trace("timestamp,input_length,output_length\n".encode("utf-16"), "UTF-16", shown="text in UTF-16"),
+    trace(b"(\xb5/\xfd and no more", "trace.csv.zst", name="trace.csv.zst", shown="a zst file that is cut"),
     trace(PLAIN + "a,0,-1,5,0\n", "line 2", "appended = '-1'"),
     trace(PLAIN + "a,0,nan,5,0\n", "line 2", "appended = 'nan'"),
     trace(PLAIN + "a,0,1,5,inf\n", "line 2", "gap_s = 'inf'"),
@@ -164,7 +190,7 @@ FILES = [
     trace(b"\x00" * 10, "unknown header", shown="10 zero bytes"),
     trace(gzip.compress(PLAIN.encode())[:20], "trace.csv", name="trace.csv.gz", shown="a gz file that is cut"),
     trace('{"requests": 3}', "requests = 3", name="trace.json"),
-    trace('{"hash_ids": [1, 2], "input_length": 5, "output_length": 1}', "hash_ids = [1, 2]", name="trace.jsonl"),
+    trace('{"hash_ids": [1, 2], "input_length": 5, "output_length": 1}', "hash_ids = a list of 2", name="trace.jsonl"),
     trace("[" * 100_000, "not JSON", name="trace.json", shown="100,000 brackets"),
     trace("PAR1 and no more PAR1", "trace.parquet", name="trace.parquet"),
     config("{", "JSON"),
@@ -175,6 +201,9 @@ FILES = [
     llama("num_key_value_heads", 3, "num_key_value_heads"),
     llama("hidden_size", "big", "hidden_size = 'big'"),
     llama("torch_dtype", "int3", "int3"),
+    llama("kv_cache_dtype", "int4", "kv_cache_dtype = 'int4'", "--kv-dtype"),
+    llama("layer_types", ["linear_attention"] * 2, "layer_types"),
+    llama("text_config", {"model_type": "bert", "num_hidden_layers": 2}, "text_config.model_type = 'bert'"),
     hardware({}, "name"),
     hardware(H200 | {"attention_tflops": 0}, "attention_tflops = 0"),
     hardware(H200 | {"storage_efficiency": 1.5}, "storage_efficiency = 1.5"),
@@ -184,6 +213,8 @@ FILES = [
     measurements(MEASURED, "measurements.csv"),
     measurements(MEASURED + "1000,0,1,-0.5,\n", "ttft_s"),
     measurements(MEASURED + "1000,2000,1,0.5,\n", "cached"),
+    measurements(MEASURED + "8000,0,1,400,\n16000,0,1,900,\n32000,0,1,2100,\n8000,0,8,3000,\n", "as times in ms would", "ttft_s"),
+    measurements(MEASURED + "8000,0,1,.04,\n16000,0,1,.09,\n32000,0,1,.21,\n8000,0,8,.3,\n", "data sheet of h200"),
 ]
 
 REST = [
@@ -223,6 +254,12 @@ REST = [
     python('sweep({"grid": {}})', lambda: sweep({"grid": {}}), "grid"),
     python('sweep({"grid": {"seed": [1]}}, processes=0)', lambda: sweep({"grid": {"seed": [1]}}, processes=0), "processes = 0"),
     python('sweep({"grid": {"seed": [1]}}, resume=True)', lambda: sweep({"grid": {"seed": [1]}}, resume=True), "resume = True"),
+    python('compare(Scenario(), ["basic"], seeds=[1, 1])', lambda: compare(Scenario(), ["basic"], seeds=[1, 1]), "seeds = [1, 1]"),
+    python(
+        'Workload.from_frame({"session": ["a"]})', lambda: Workload.from_frame({"session": ["a"]}), "session, turn, appended, generated"
+    ),
+    python("Workload.from_frame of a turn of -5 tokens", lambda: Workload.from_frame(NEGATIVE), "row 2", "appended = -5"),
+    python("Result.decisions() of a run that kept none", lambda: simulate(SMALL).decisions(), "decisions=True"),
     python('load_model("ds-27c")', lambda: load_model("ds-27c"), "'ds-27c'", "did you mean 'ds-27b'"),
     python('load_hardware("h201")', lambda: load_hardware("h201"), "h201"),
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
+import math
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -190,13 +191,23 @@ def _tables() -> dict[str, bytes]:
     swe = {"messages": [{"role": "assistant", "extra": {"response": {"usage": {"prompt_tokens": 10, "completion_tokens": 3}}}}]}
     mooncake = "\n".join(json.dumps({"timestamp": t, "input_length": 600, "output_length": 3, "hash_ids": [1, t + 2]}) for t in range(3))
     azure = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.979960,100,5\n2023-11-16 18:17:04.031960,200,6\n"
-    burst = "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,ChatGPT,472,18,490,Conversation log\n"
+    burst = "Timestamp,Session ID,Elapsed time,Model,Request tokens,Response tokens,Total tokens,Log Type\n"
+    burst += "5,s,1,ChatGPT,472,18,490,Conversation log\n9,s,1,ChatGPT,600,18,618,Conversation log\n9,,1,ChatGPT,6,0,6,API log\n"
+    aiperf = '{"session_id": "s", "timestamp": 0, "input_length": 600, "output_length": 9, "hash_ids": [1, 2]}\n'
+    aiperf += '{"session_id": "s", "delay": 2000, "input_length": 90, "output_length": 9, "hash_ids": [3], "status": "ok"}\n'
+    bailian = '{"chat_id": 1, "parent_chat_id": -1, "timestamp": 1.5, "input_length": 40, "output_length": 9, "hash_ids": [1, 2, 3]}\n'
+    bailian += '{"chat_id": 2, "parent_chat_id": 1, "timestamp": 9, "input_length": 70, "output_length": 9, "hash_ids": [1, 2, 4, 5, 6]}\n'
     single = '{"timestamp": 1, "input_tokens": 10, "output_tokens": 3}\n{"timestamp": 2, "input_tokens": 10, "output_tokens": 3}\n'
     sink = pa.BufferOutputStream()
     parquet.write_table(pa.table({"session": ["a", "a"], "turn": [0, 1], "appended": [9, 1], "generated": [1, 1]}), sink)
     texts = {"plain.csv": plain, "claude.csv": claude, "raw.json": json.dumps(raw), "swe.json": json.dumps(swe), "mooncake.jsonl": mooncake}
-    texts |= {"azure.csv": azure, "burst.csv": burst, "single.jsonl": single}
+    texts |= {"azure.csv": azure, "burst.csv": burst, "single.jsonl": single, "aiperf.jsonl": aiperf, "bailian.jsonl": bailian}
     return {name: text.encode() for name, text in texts.items()} | {"plain.parquet": sink.getvalue().to_pybytes()}
+
+
+def _zstd(content: bytes) -> bytes:
+    packed: bytes = pa.Codec("zstd").compress(content, asbytes=True)
+    return packed
 
 
 TABLES = _tables()
@@ -210,12 +221,53 @@ def test_the_traces_below_are_right(name: str, tmp_path: Path) -> None:
 
 
 @fuzzed(500)
-@given(data=st.data(), name=st.sampled_from(sorted(TABLES)), packed=st.sampled_from(["", "", "", ".gz", ".xz"]), before=st.booleans())
+@given(data=st.data(), name=st.sampled_from(sorted(TABLES)), packed=st.sampled_from(["", "", ".gz", ".xz", ".zst"]), before=st.booleans())
 def test_traces(data: st.DataObject, name: str, packed: str, before: bool) -> None:
     """Damaged before they are packed, or after."""
-    pack: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}
+    pack: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress, ".zst": _zstd}
     content = pack[packed](damage(data, TABLES[name])) if before else damage(data, pack[packed](TABLES[name]))
     in_file(name + packed, content, read_trace)
+
+
+COLUMNS = (
+    *("session", "turn", "appended", "generated", "gap_s", "context", "input_tokens", "output_tokens", "hit_tokens_incl_output"),
+    *("gap_before_s", "timestamp", "TIMESTAMP", "timestamp_ms", "ContextTokens", "GeneratedTokens", "Request tokens", "Response tokens"),
+    *("Session ID", "Elapsed time", "input_length", "output_length", "hash_ids", "block_size", "session_id", "delay", "chat_id"),
+    *("parent_chat_id", "status", "error", "colour", ""),
+)
+LENGTHS = (["input_length", "output_length"], ["Request tokens", "Response tokens"], ["input_tokens", "output_tokens"], [])
+cells = (
+    st.integers(0, 2000)
+    | st.sampled_from([None, "", "a", "b", -1, 0, 1, 1.0, 2.5, math.nan, math.inf, 1e300, 2**70, "2024-05-12T00:00:00+02:00", "1e9", "7"])
+    | st.lists(st.integers(0, 9), max_size=4)
+)
+
+
+@fuzzed(300)
+@given(data=st.data(), lengths=st.sampled_from(LENGTHS), others=st.lists(st.sampled_from(COLUMNS), max_size=6, unique=True))
+def test_columns_of_traces(data: st.DataObject, lengths: list[str], others: list[str]) -> None:
+    """Any columns, mostly with what may stand there; what is taken makes sense."""
+    columns = list(dict.fromkeys([*lengths, *others]))
+    count = data.draw(st.integers(1, 6))
+    rows = [[data.draw(cells if name not in lengths else st.integers(0, 2000)) for name in columns] for _ in range(count)]
+    objects = [{name: value for name, value in zip(columns, row, strict=True) if value is not None} for row in rows]
+    texts = [";".join("" if value is None else str(value) for value in row) for row in [columns, *rows]]
+    for name, text in (("t.csv", "\n".join(texts)), ("t.jsonl", "\n".join(map(json.dumps, objects)))):
+        in_file(name, text.encode(), _sound)
+
+
+def _sound(path: Path) -> None:
+    workload = read_trace(path)
+    first = workload.first_turn
+    assert first[0] == 0
+    assert first[-1] == workload.turns
+    assert (first[1:] > first[:-1]).all()
+    assert (workload.context >= 0).all()
+    assert (workload.append >= 0).all()
+    assert (workload.context + workload.append > 0).all()
+    assert (workload.gap_s >= 0).all()
+    assert not workload.gap_s[first[:-1]].any()
+    assert workload.max_tokens == (workload.context + workload.append + workload.generate).max()
 
 
 LLAMA = {
@@ -238,6 +290,10 @@ FIELDS = [
     "head_dim",
     "quantization_config",
     "text_config",
+    "llm_config",
+    "architectures",
+    "mlp_layer_types",
+    "kv_cache_dtype",
     "rope_scaling",
     "num_experts",
 ]

@@ -28,6 +28,23 @@ def test_it_answers_and_an_uploaded_trace_is_asked_about(lab: str, watched: Watc
     expect(page.locator(".sidebar .notice.error")).to_contain_text("config.json", timeout=PATIENCE_MS)
 
 
+def test_a_trace_keeps_its_pauses_and_may_not_be_too_long(lab: str, watched: Watched) -> None:
+    """Mutants: a JCT of seconds for pauses of hours; a turn that would hold a process for as long as the visitor stays."""
+    page = watched.page
+    page.goto(f"{lab}advisor?{SMALL}")
+    traces = page.locator("input[type=file]").nth(1)
+    paused = "session,turn,appended,generated,gap_s\n" + "".join(f"s{session},0,900,40,\ns{session},1,90,40,7200\n" for session in range(8))
+    traces.set_input_files({"name": "paused.csv", "mimeType": "text/csv", "buffer": paused.encode()})
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("16 turns, whose pauses of up to 7,200 s are kept. It is chosen now", timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("p").filter(has_text="(paused.csv, 8 agents")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("cell", name="7,20").first).to_be_visible()
+    long = "session,turn,appended,generated\ns,0,900,100000000\n"
+    traces.set_input_files({"name": "long.csv", "mimeType": "text/csv", "buffer": long.encode()})
+    expect(page.locator(".sidebar .notice.error")).to_contain_text("a turn generates 100,000,000 tokens", timeout=PATIENCE_MS)
+
+
 def test_a_question_is_cancelled(lab: str, watched: Watched) -> None:
     page = watched.page
     page.goto(f"{lab}advisor?workload.agents=512&gpus=128")

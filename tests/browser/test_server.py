@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -16,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import BrowserContext, expect
 from prometheus_client.parser import text_string_to_metric_families
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+from dualpath_lab.dashboards.serve import PING_S, UNUSED_SESSION_MS
 
 from .conftest import Watched, free_port, running_process
 
@@ -54,6 +57,25 @@ class Served:
         assert status == 200
         samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
         return {sample.name + "".join(f"[{value}]" for value in sample.labels.values()): sample.value for sample in samples}
+
+    def silent(self) -> socket.socket:
+        """The connection of a page whose machine answers nothing any more, and does not hang up either."""
+        _, page = self.get("advisor?workload.agents=512&gpus=128")
+        (token,) = set(re.findall(r'"token":"([^"]+)"', page))
+        port = int(self.url.split(":")[2].rstrip("/"))
+        connection = socket.create_connection(("localhost", port))
+        head = {
+            "Host": f"localhost:{port}",
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Protocol": f"bokeh, {token}",
+        }
+        lines = ["GET /advisor/ws HTTP/1.1", *(f"{name}: {value}" for name, value in head.items()), "", ""]
+        connection.sendall("\r\n".join(lines).encode())
+        assert b"101" in connection.recv(100)
+        return connection
 
     def socket(self, origin: str) -> int:
         """What a web page from somewhere gets that wants to speak to this server: 101, or a refusal."""
@@ -161,6 +183,14 @@ def test_no_path_leads_out(served: Served, root: str, way: str) -> None:
 
 
 @pytest.mark.parametrize("page", ["", "explore", "anatomy", "lanes", "advisor", "paper"])
+def test_what_looks_like_a_number_in_a_link_breaks_no_page(served: Served, page: str) -> None:
+    """Digits that Python does not take for an integer: too many, or of another kind. Mutant: the library's own reading of links."""
+    values = ("9" * 4301, "-" + "9" * 4301, "%C2%B2", "1e999999", "[" * 4000)
+    keys = ("workload.agents", "tour", "page", "v", "unknown")
+    assert served.get(f"{page}?{'&'.join(f'{key}={value}' for key, value in zip(keys, values, strict=True))}")[0] == 200
+
+
+@pytest.mark.parametrize("page", ["", "explore", "anatomy", "lanes", "advisor", "paper"])
 def test_no_link_runs_code(served: Served, page: str) -> None:
     """Mutant: ``system=mine:Policy``, or a component of a module that an address names, is imported."""
     systems = "&".join(f"{key}={SPY}:Policy" for key in ("system", "a.system", "b.system", "a", "b"))
@@ -199,7 +229,7 @@ def test_a_process_that_is_killed_is_told_and_the_next_run_works(watched: Watche
         page.goto(f"{served.url}explore?workload.agents=2048&workload.source=paper-64k&x.to=2&x.values=2&y.to=2&y.values=2")
         expect(page.locator(".progress")).to_contain_text("0 of 4 cells", timeout=PATIENCE_MS)
         for _ in range(100):
-            if len(children(served.pid)) == 2:
+            if children(served.pid):
                 break
             page.wait_for_timeout(100)
         for child in children(served.pid):
@@ -210,3 +240,45 @@ def test_a_process_that_is_killed_is_told_and_the_next_run_works(watched: Watche
         page.goto(f"{served.url}explore?workload.agents=8&x.to=2&x.values=2&y.to=2&y.values=2")
         expect(page.locator(".progress")).to_contain_text("4 of 4 cells", timeout=PATIENCE_MS)
         page.goto("about:blank")
+
+
+def test_a_connection_that_answers_nothing_is_noticed_and_its_run_ended() -> None:
+    """Within half a minute or so. Mutant: it is waited for until the network gives up, a quarter of an hour."""
+    with serving() as served:
+        began = time.monotonic()
+        with served.silent():
+            while not served.metrics()["dualpath_lab_runs_running"]:
+                assert time.monotonic() < began + 60
+                time.sleep(0.2)
+            began = time.monotonic()
+            time.sleep(UNUSED_SESSION_MS / 1000 + 2)
+            assert served.metrics()["dualpath_lab_sessions[advisor]"] == 1, "as long as it may be slow, it is kept"
+            while served.metrics()["dualpath_lab_sessions[advisor]"] or served.metrics()["dualpath_lab_runs_running"]:
+                assert time.monotonic() < began + 2 * PING_S + UNUSED_SESSION_MS / 1000 + 10
+                time.sleep(0.2)
+
+
+def test_a_page_that_loses_its_server_says_so(browser: BrowserContext) -> None:
+    """Mutant: it stands still without a word."""
+    page = browser.new_page()
+    with serving() as served:
+        page.goto(f"{served.url}lanes")
+        page.wait_for_function("() => Bokeh.documents.length && Bokeh.documents.every(document => document.is_idle)")
+        page.wait_for_timeout(2.5 * 1000 * PING_S)
+        expect(page.locator("#connection-lost")).to_have_count(0)
+    expect(page.get_by_role("alert").filter(has_text="connection to the server is lost")).to_be_visible()
+    link = page.get_by_role("link", name="Open the page again").get_attribute("href")
+    assert link == page.url
+    assert "v=1" in link
+    page.close()
+
+
+def test_a_page_that_is_offline_says_so(served: Served, browser: BrowserContext) -> None:
+    assert browser.browser is not None
+    context = browser.browser.new_context()
+    page = context.new_page()
+    page.goto(f"{served.url}lanes")
+    page.wait_for_function("() => Bokeh.documents.length && Bokeh.documents.every(document => document.is_idle)")
+    context.set_offline(True)
+    expect(page.locator("#connection-lost")).to_be_visible()
+    context.close()

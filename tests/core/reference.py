@@ -33,6 +33,7 @@ class Machine:
     parameters: float
     weights: float
     block_submit_s: float
+    layer_block_s: float
     quota_s: float
     fifo_tokens: int
 
@@ -83,6 +84,7 @@ class Decoder:
     to_read: int = 0
     tokens: int = 0
     running: list[Work] = field(default_factory=list)
+    coming: list[Work] = field(default_factory=list)
     joining: list[Work] = field(default_factory=list)
     busy: bool = False
 
@@ -151,50 +153,52 @@ class Reference:
         self._ready.append(work)
         self._at(self._now, self._compute)
 
-    def _pairs(self, work: Work, tokens: int) -> float:
-        start = work.hit + work.done
-        return tokens * (2 * start + tokens + 1) / 2
+    def _attention_s(self, work: Work, tokens: int) -> float:
+        """Every new token attends to all before it; each block of what is cached costs something in each layer."""
+        machine, start = self.machine, work.hit + work.done
+        pairs = tokens * (2 * start + tokens + 1) / 2
+        return pairs * machine.pair_flops / machine.attention + _blocks(start) * machine.layers * machine.layer_block_s
 
     def _compute(self) -> None:
         if self._computing or not self._ready:
             return
-        machine, batch, pairs = self.machine, [], 0.0
-        most_pairs = machine.quota_s * machine.attention / machine.pair_flops
+        machine, batch, attention_s = self.machine, [], 0.0
         tokens_left = machine.fifo_tokens
         quota = machine.system in ("dualpath", "oracle")
         while self._ready:
             work = self._ready[0]
-            tokens = work.new - work.done
+            tokens = left = work.new - work.done
             if quota:
-                while tokens and pairs + self._pairs(work, tokens) > most_pairs:
+                while tokens and attention_s + self._attention_s(work, tokens) > machine.quota_s:
                     tokens -= 1
-                tokens = max(tokens, 0 if batch else 1)
+                tokens = max(tokens, 0 if batch else min(BLOCK, left))
             else:
                 tokens = min(tokens, tokens_left)
             if not tokens:
                 break
-            pairs += self._pairs(work, tokens)
+            attention_s += self._attention_s(work, tokens)
             tokens_left -= tokens
-            batch.append((work, work.done == 0, tokens))
+            batch.append((work, work.done, tokens))
             work.done += tokens
             if work.done < work.new:
                 break
             self._ready.popleft()
         self._computing = True
-        self._at(self._now + self._forward_s(batch, pairs), lambda: self._computed([work for work, _, _ in batch]))
+        self._at(self._now + self._forward_s(batch, attention_s), lambda: self._computed([work for work, _, _ in batch]))
 
-    def _forward_s(self, batch: list[tuple[Work, bool, int]], pairs: float) -> float:
+    def _forward_s(self, batch: list[tuple[Work, int, int]], attention_s: float) -> float:
+        """All that is before a chunk comes into HBM, whichever chunk it is; what is new, and hits the first time, goes on from there."""
         machine = self.machine
-        compute_s = pairs * machine.pair_flops / machine.attention
-        compute_s += 2 * machine.parameters * sum(tokens for _, _, tokens in batch) / machine.linear
+        linear_s = 2 * machine.parameters * sum(tokens for _, _, tokens in batch) / machine.linear
+        compute_s = max(attention_s + linear_s, machine.weights / machine.hbm)
         if machine.system == "oracle":
             return compute_s
         into = out = blocks = 0
-        for work, first, tokens in batch:
-            moved = tokens + (work.hit if first and work.side == "prefill" else 0)
-            loaded = work.hit if first else 0
-            into, out = into + loaded, out + moved + (loaded if work.side == "prefill" else 0)
-            blocks += -(-loaded // BLOCK) + -(-moved // BLOCK)
+        for work, done, tokens in batch:
+            own_buffer = work.hit if work.side == "prefill" else 0
+            moved = tokens + (0 if done else own_buffer)
+            into, out = into + work.hit + done, out + own_buffer + moved
+            blocks += _blocks(work.hit + done) + _blocks(moved)
         move_s = max(into, out) * machine.kv_bytes / machine.compute
         return max(compute_s + move_s / machine.layers, move_s, blocks * machine.block_submit_s)
 
@@ -208,10 +212,9 @@ class Reference:
 
     def _hand_over(self, work: Work) -> None:
         machine, decoder = self.machine, self._decoders[work.node]
-        if machine.system == "oracle":
-            self._join(work)
-            return
-        copy_s = max(work.prompt * machine.kv_bytes / machine.compute, -(-work.prompt // BLOCK) * machine.block_submit_s)
+        copy_s = _blocks(work.prompt) * machine.layers * machine.layer_block_s
+        if machine.system != "oracle":
+            copy_s = max(copy_s, work.prompt * machine.kv_bytes / machine.compute, _blocks(work.prompt) * machine.block_submit_s)
         self._at(decoder.copies.serve(self._now, copy_s), lambda: self._join(work))
 
     def _join(self, work: Work) -> None:
@@ -221,16 +224,18 @@ class Reference:
             self._end(work)
             return
         decoder = self._decoders[work.node]
-        decoder.joining.append(work)
+        decoder.coming.append(work)
         if not decoder.busy:
             self._step(decoder)
 
     def _step(self, decoder: Decoder) -> None:
-        """One token more for everyone there."""
-        for work in decoder.joining:
+        """One token more for everyone there; those who came during the last step wait for the next but one, unless nobody is there."""
+        starting, decoder.joining, decoder.coming = decoder.joining, decoder.coming, []
+        if not decoder.running and not starting:
+            starting, decoder.joining = decoder.joining, []
+        for work in starting:
             self._store(work, work.prompt + 1)
-        decoder.running += decoder.joining
-        decoder.joining = []
+        decoder.running += starting
         decoder.busy = bool(decoder.running)
         if not decoder.busy:
             return
@@ -265,3 +270,7 @@ class Reference:
         self.ended.append(work)
         if work.number + 1 < len(self.agents[work.agent]):
             self._ask(work.agent, work.number + 1, work)
+
+
+def _blocks(tokens: int) -> int:
+    return -(-tokens // BLOCK)

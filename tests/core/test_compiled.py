@@ -39,6 +39,20 @@ def test_code_is_kept_until_any_of_its_sources_changes(tmp_path: Path, monkeypat
     assert str(cache) == config.CACHE_DIR
 
 
+def test_the_first_use_says_so_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Mutant: said each time, said where all is compiled, said on stdout."""
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    compiled.announce.cache_clear()
+    compiled.announce()
+    compiled.announce()
+    assert capsys.readouterr() == ("", compiled.FIRST_USE + "\n")
+    assert "compiling once, about 15 s" in compiled.FIRST_USE
+    assert compiled.compiled(three)() == 3
+    compiled.announce.cache_clear()
+    compiled.announce()
+    assert capsys.readouterr() == ("", "")
+
+
 def test_every_compiled_module_counts() -> None:
     """Law of the list itself: whatever a compiled module imports from the package belongs to it, or its code would go stale."""
     here = Path(compiled.__file__).parent

@@ -9,13 +9,12 @@ from types import SimpleNamespace
 import pytest
 from simpy import Environment
 
-from dualpath_lab import calibration
 from dualpath_lab.core.decode import DecodeGroup
 from dualpath_lab.core.engines import DecodeEngine, Exchange
 from dualpath_lab.core.network import Network
 from dualpath_lab.core.paths import Ports
 from dualpath_lab.core.turn import Turn
-from dualpath_lab.hardware import GPUS
+from dualpath_lab.hardware import load_hardware
 from dualpath_lab.models import Model
 
 DENSE = Model(
@@ -25,11 +24,13 @@ DENSE = Model(
     total_parameters=10**9,
     active_parameters=10**9,
     weight_bytes=2 * 10**9,
+    routed_weight_bytes=0,
     expert_parallel=False,
     buffer_bytes_per_node=10**12,
     core_flops_per_pair=1000,
 )
-EXPERTS = replace(DENSE, expert_parallel=True)
+EXPERTS = replace(DENSE, expert_parallel=True, routed_weight_bytes=16 * 10**8, routed_experts=8, active_experts=2)
+GPU = load_hardware("h800")
 SILENT = Exchange(0.0, 100.0)
 
 
@@ -41,7 +42,7 @@ class Bench:
         network = Network(self.env)
         self.model = model
         self.engines = [self._engine(number, network) for number in range(engines)]
-        self.group = DecodeGroup(self.env, network, exchange, model, GPUS["h200"], self.engines)
+        self.group = DecodeGroup(self.env, network, exchange, model, GPU, self.engines)
         self.ended: dict[int, float] = {}
         self.turns: dict[int, Turn] = {}
         self.group.loader = SimpleNamespace(decoded=lambda *_: None)  # type: ignore[assignment]
@@ -61,24 +62,24 @@ class Bench:
 
     def step_s(self, *engine_contexts: list[int]) -> float:
         """A step of sequences whose mean contexts are given for each engine, from the class's own words."""
-        gpus = len(self.engines)
-        overhead_s = self.model.layers * calibration.LAYER_OVERHEAD_S if self.model.expert_parallel else 0.0
-        weights_s = self.model.weight_bytes / gpus / calibration.HBM_BYTES_PER_S
-        kv_s = max(sum(contexts) for contexts in engine_contexts) * self.model.kv_bytes_per_token / calibration.HBM_BYTES_PER_S
+        model, gpus = self.model, len(self.engines)
         sequences = sum(len(contexts) for contexts in engine_contexts)
-        linear_s = sequences * 2 * self.model.active_parameters / gpus / calibration.LINEAR_FLOPS_PER_S
-        return overhead_s + weights_s + kv_s + linear_s
+        overhead_s = model.layers * GPU.layer_overhead_s if gpus > 1 else 0.0
+        weight_bytes = 2 * 10**9 if model is DENSE else 4 * 10**8 + 16 * 10**8 / gpus * (1 - 0.75**sequences)
+        kv_bytes = max(sum(contexts) for contexts in engine_contexts) * model.kv_bytes_per_token
+        linear_s = sequences * 2 * model.active_parameters / gpus / GPU.linear_flops_per_s
+        return overhead_s + (weight_bytes + kv_bytes) / GPU.hbm_bytes_per_s + linear_s
 
     def run(self) -> dict[int, float]:
         self.env.run()
         return self.ended
 
 
-@pytest.mark.parametrize("model", [DENSE, EXPERTS], ids=["dense", "experts"])
+@pytest.mark.parametrize(("model", "engines"), [(DENSE, 1), (EXPERTS, 1), (EXPERTS, 4)], ids=["dense", "experts alone", "experts"])
 @pytest.mark.parametrize("generate", [2, 3, 100])
-def test_one_sequence_takes_a_step_for_each_token_after_the_first(model: Model, generate: int) -> None:
-    """Law 9. Mutant: g steps and not g - 1; weights, KV-cache, linear layers or expert overhead left out."""
-    bench = Bench(model)
+def test_one_sequence_takes_a_step_for_each_token_after_the_first(model: Model, engines: int, generate: int) -> None:
+    """Law 9. Mutant: g steps and not g - 1; weights, KV-cache, linear layers or overhead left out; experts read that no token meets."""
+    bench = Bench(model, engines)
     bench.join(0, 1.0, prompt=1000, generate=generate)
     step_s = bench.step_s([1000 + generate // 2])
     assert bench.run() == {0: pytest.approx(1.0 + (generate - 1) * step_s)}
@@ -115,11 +116,11 @@ def test_engines_of_a_group_wait_for_the_fullest() -> None:
     assert bench.run() == {0: pytest.approx(9 * step_s), 1: pytest.approx(9 * step_s)}
 
 
-@pytest.mark.parametrize(("join_at", "first_common"), [(30.25, 31), (30.99, 31), (30.01, 30), (31.0, 31)])
-def test_a_sequence_joins_between_two_steps(join_at: float, first_common: int) -> None:
-    """Closed form: it waits for the end of the step, unless that has only just begun.
+@pytest.mark.parametrize(("join_at", "first_common"), [(30.25, 32), (30.99, 32), (30.01, 31), (31.0, 32)])
+def test_a_sequence_joins_the_step_after_the_next(join_at: float, first_common: int) -> None:
+    """Closed form: the next step is prepared when it comes, unless the step that runs has only just begun.
 
-    Mutant: a join starts the others' step anew, or counts from the moment of coming.
+    Mutant: a join starts the others' step anew, or counts from the moment of coming, or takes part in a step that was prepared without it.
     """
     bench = Bench()
     bench.join(0, 0.0, prompt=2000, generate=100)
@@ -132,6 +133,47 @@ def test_a_sequence_joins_between_two_steps(join_at: float, first_common: int) -
     assert bench.run() == {1: pytest.approx(second_end_s), 0: pytest.approx(first_end_s)}
     assert bench.turns[1].second_token == pytest.approx(begin_s + both_s)
     assert bench.engines[0].decoding == bench.group.step_bytes[0] == 0
+
+
+def test_a_sequence_that_comes_while_a_step_is_prepared_joins_one_later() -> None:
+    """Closed form: those of step 10 join the 12th, those of step 11 the 13th (steps count from 0).
+
+    Mutant: whoever comes joins what is prepared already, or waits until nothing is.
+    """
+    bench = Bench()
+    bench.join(0, 0.0, prompt=2000, generate=100)
+    alone_s = bench.step_s([2050])
+    bench.join(1, 10.5 * alone_s, prompt=1000, generate=50)
+    bench.join(2, 10.7 * alone_s, prompt=1000, generate=50)
+    bench.join(3, 11.5 * alone_s, prompt=1000, generate=50)
+    bench.run()
+    three_s = bench.step_s([2050, 1025, 1025])
+    assert bench.turns[1].second_token == bench.turns[2].second_token == pytest.approx(12 * alone_s + three_s)
+    assert bench.turns[3].second_token == pytest.approx(12 * alone_s + three_s + bench.step_s([2050, 1025, 1025, 1025]))
+
+
+def test_sequences_that_come_all_but_together_stay_together() -> None:
+    """An idle group starts at once, and those who come just after join its second step, all of them.
+
+    Mutant: the first of them is prepared and the others come a step later each.
+    """
+    bench = Bench()
+    step_s = bench.step_s([1010])
+    for number in range(4):
+        bench.join(number, number * 0.005 * step_s, prompt=1000, generate=20)
+    bench.run()
+    assert bench.turns[0].second_token == pytest.approx(step_s)
+    four_s = bench.step_s([1010] * 4)
+    assert [bench.turns[number].second_token for number in (1, 2, 3)] == [pytest.approx(step_s + four_s)] * 3
+
+
+def test_a_group_that_nobody_is_left_in_starts_at_once() -> None:
+    """Law 5: the last ends, and whoever came during its last step need not wait for another. Mutant: an empty step is waited for."""
+    bench = Bench()
+    bench.join(0, 0.0, prompt=2000, generate=11)
+    alone_s = bench.step_s([2005])
+    bench.join(1, 9.5 * alone_s, prompt=1000, generate=3)
+    assert bench.run() == {0: pytest.approx(10 * alone_s), 1: pytest.approx(10 * alone_s + 2 * bench.step_s([1001]))}
 
 
 def test_blocks_of_a_step_are_handed_on_together() -> None:
@@ -207,7 +249,7 @@ def test_a_step_is_no_shorter_than_its_exchange() -> None:
 
 
 def test_the_second_token_comes_no_later_than_the_last() -> None:
-    """Law 1: where a neighbour's end shortens the very step. Mutant: the step length at the join is taken for final."""
+    """Law 1: a sequence whose first step is its last. Mutant: the second token is stamped by the step that ran when it came."""
     bench = Bench()
     bench.join(0, 0.0, prompt=200_000, generate=2)
     join_s = 0.99 * bench.step_s([200_001])

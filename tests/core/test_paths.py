@@ -53,9 +53,16 @@ def test_balanced_hits_sum_to_the_closed_forms(prefill_nodes: int, decode_nodes:
 
 @pytest.mark.parametrize("system", ["basic", "layerwise", "roundrobin", "dualpath", "split", "oracle"])
 def test_the_steps_of_all_turns_are_what_the_links_carried(system: str) -> None:
-    """Law 2: nothing moves that no turn's record tells. Mutant: a step that only one of record and simulation knows."""
-    cluster = {"prefill_nodes": 1, "decode_nodes": 2, "gpus_per_node": 2, "storage_gbps": 20, "hbm_gbytes": 150}
-    result = simulate(Scenario(model="ds-27b", system=system, cluster=cluster, workload={"source": "paper-32k", "agents": 6}))
+    """Law 2: nothing moves that no turn's record tells, later chunks' hits included.
+
+    Mutant: a step that only one of record and simulation knows.
+    """
+    cluster = {"prefill_nodes": 1, "decode_nodes": 2, "gpus_per_node": 2, "storage_gbps": 20, "hbm_gbytes": 1000}
+    workload = {"source": "paper-32k", "agents": 6, "append_scale": 4}
+    result = simulate(Scenario(model="ds-660b", system=system, cluster=cluster, workload=workload))
+    reloaded = {side: int(result.columns[f"{side}_reloaded"].sum()) for side in ("prefill", "decode")}
+    assert (reloaded["decode"] > 0) == (system not in ("basic", "oracle"))
+    assert (reloaded["prefill"] > 0) == (system not in ("basic", "oracle"))
     total: Counter[tuple[str, str]] = Counter()
     for turn in range(result.values["turns"]):
         for step in result.steps(turn):
@@ -74,3 +81,11 @@ def test_a_turn_of_each_path_reads_as_section_4_counts() -> None:
     assert list(near) == ["PE 1-2", "PE 3-4", "PE 5-7", "8-9", "write-back"]
     assert list(far) == ["DE 1-2", "DE 3-5", "DE 6-7", "8-9", "write-back"]
     assert (near["8-9"], far["8-9"], far["DE 6-7"]) == (740, 740, 100)
+
+
+def test_what_is_loaded_again_goes_into_prefill_hbm_only() -> None:
+    """Sections 3 to 5 repeat for each forward, 5 to 7 don't. Mutant: hits that come again are handed over again, or read again."""
+    pe, de = ports("p0", 0), ports("d0", 0)
+    once = {step.number: step.size_bytes for step in paths.steps(pe, de, 640, 320, 100, 64)}
+    again = {step.number: step.size_bytes for step in paths.steps(pe, de, 640, 320, 100, 64, 1280, 500)}
+    assert again == once | {"PE 3-4": 640 + 1280, "DE 3-5": 320 + 500}

@@ -21,7 +21,7 @@ from dualpath_lab.scenario import Scenario, ScenarioError
 from dualpath_lab.studies.sweep import make_plan
 from dualpath_lab.workload import BLOCK_TOKENS
 
-TIGHT = {"prefill_nodes": 2, "decode_nodes": 1, "gpus_per_node": 2, "storage_gbps": 20, "hbm_gbytes": 86.0}
+TIGHT = {"prefill_nodes": 2, "decode_nodes": 1, "gpus_per_node": 2, "storage_gbps": 20, "hbm_gbytes": 95.0}
 """A cluster on which turns wait for HBM."""
 
 
@@ -486,7 +486,7 @@ class Dice(Policy):
 )
 def test_laws_hold_whatever_a_policy_decides(seed: int, model: str, nodes: tuple[int, int], arrival_rate: float | None) -> None:
     """Laws 2, 3, 6 and 8. Mutant: the door lets HBM be promised twice, or part of a read is lost."""
-    hbm_gbytes = {"qwen-32b": 86.0, "ds-27b": 40.0}[model]
+    hbm_gbytes = {"qwen-32b": 95.0, "ds-27b": 40.0}[model]
     cluster = {**TIGHT, "prefill_nodes": nodes[0], "decode_nodes": nodes[1], "hbm_gbytes": hbm_gbytes}
     workload = {"source": "paper-32k", "agents": 8, "arrival_rate": arrival_rate}
     simulation = Simulation(scenario_of(Dice, model=model, cluster=cluster, workload=workload, seed=seed))

@@ -73,6 +73,7 @@ def logged(generate: int) -> Turn:
     turn.pe = SimpleNamespace(index=1, tokens=11, node=prefill_node)  # type: ignore[assignment]
     turn.de = SimpleNamespace(index=2, tokens=12, node=decode_node)  # type: ignore[assignment]
     turn.prefill_read = 0
+    turn.prefill_reloaded, turn.decode_reloaded = 15, 16
     turn.submitted, turn.first_token, turn.finished = 2.0, 5.0, 8.0
     if generate > 1:
         turn.second_token = 5.5
@@ -80,7 +81,7 @@ def logged(generate: int) -> Turn:
 
 
 def test_latencies_of_the_log() -> None:
-    """Mutant: TPOT over all tokens and not over those after the first, TTFT from the placement, or TTST from submission."""
+    """Mutant: columns mixed up; TPOT over all tokens, not those after the first; TTFT from the placement; TTST from submission."""
     log = TurnLog()
     for generate in (7, 1):
         turn = logged(generate)
@@ -95,5 +96,6 @@ def test_latencies_of_the_log() -> None:
     assert all(np.isnan(columns[name][1]) for name in ("second_token", "ttst", "tpot"))
     expected = {"agent": 3, "row": 7, "hit": 64, "computed": 36, "generate": 7, "pe": 1, "de": 2, "prefill_read": 0}
     expected |= {"seen_pe": 11, "seen_de": 12, "seen_prefill_queue": 13, "seen_decode_queue": 14}
+    expected |= {"prefill_reloaded": 15, "decode_reloaded": 16}
     assert {name: columns[name][0] for name in expected} == expected
     assert len(log.columns(first=1)["row"]) == 1

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dualpath_lab import Scenario
+from dualpath_lab import Scenario, calibration
 from dualpath_lab.core.simulation import Simulation
+from dualpath_lab.hardware import load_hardware
 
 from .reference import Machine, Reference
 
@@ -20,7 +21,16 @@ QWEN = {
     "parameters": 31_984_189_440,
     "weights": 65_525_514_240,
 }
-PAPER = {"hbm": 4.8e12, "attention": 300e12, "linear": 400e12, "block_submit_s": 64 * 1e-6 / 32, "quota_s": 0.3, "fifo_tokens": 2048}
+GPU = load_hardware("h200")
+PAPER = {
+    "hbm": GPU.hbm_bytes_per_s,
+    "attention": GPU.attention_flops_per_s,
+    "linear": GPU.linear_flops_per_s,
+    "layer_block_s": GPU.layer_block_s,
+    "block_submit_s": 64 * calibration.COPY_SUBMIT_S["rdma"],
+    "quota_s": calibration.COMPUTE_QUOTA_S,
+    "fifo_tokens": calibration.FIFO_FORWARD_TOKENS,
+}
 
 
 SEEDS = range(12)
@@ -35,6 +45,7 @@ def both(system: str, decode_nodes: int, storage_gbps: float, seed: int, **workl
         cluster={
             "prefill_nodes": 1,
             "decode_nodes": decode_nodes,
+            "hardware": GPU.name,
             "gpus_per_node": 1,
             "storage_gbps": storage_gbps,
             "compute_gbps": 1600,
@@ -50,7 +61,8 @@ def both(system: str, decode_nodes: int, storage_gbps: float, seed: int, **workl
     given = simulation.workload
     turns = list(zip(given.context.tolist(), given.append.tolist(), given.generate.tolist(), strict=True))
     agents = [turns[first:last] for first, last in zip(given.first_turn[:-1], given.first_turn[1:], strict=True)]
-    machine = Machine(system=system, decode_nodes=decode_nodes, storage=storage_gbps * 1e9 / 8, compute=1600e9 / 8, **QWEN, **PAPER)
+    storage = storage_gbps * 1e9 / 8 * GPU.storage_efficiency
+    machine = Machine(system=system, decode_nodes=decode_nodes, storage=storage, compute=1600e9 / 8, **QWEN, **PAPER)
     reference = sorted(Reference(machine, agents).run(), key=lambda work: (work.agent, work.number))
     columns = simulation.log.columns()
     order = np.argsort(columns["row"])
@@ -81,9 +93,11 @@ def test_the_reference_agrees(system: str, decode_nodes: int, storage_gbps: floa
         other["ttft"] += [work.first_s - work.asked_s for work in reference]
         core["answer"] += (table["finished"] - table["first_token"]).tolist()
         other["answer"] += [work.ended_s - work.first_s for work in reference]
+        core["reloaded"] += (table["prefill_reloaded"] + table["decode_reloaded"]).tolist()
         core["decode side"] += (table["prefill_read"] < table["hit"]).tolist()
         other["decode side"] += [work.side == "decode" for work in reference]
     for what in ("jct", "ttft", "answer"):
         assert np.mean(core[what]) == pytest.approx(np.mean(other[what]), rel=0.01), what
     assert np.mean(core["decode side"]) == pytest.approx(np.mean(other["decode side"]), abs=0.03)
     assert (system == "dualpath") == (np.mean(core["decode side"]) > 0.1)
+    assert bool(workload.get("append_scale")) <= any(core["reloaded"]), "long appends are cut"

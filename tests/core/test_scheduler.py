@@ -30,7 +30,7 @@ class Bench:
             model=model, cluster={"prefill_nodes": prefill_nodes, "decode_nodes": decode_nodes, "gpus_per_node": gpus, "hbm_gbytes": 2000}
         )
         env = Environment(0.0)
-        self.cluster = Cluster(scenario, loaded, 0, TokenBudget(loaded, 2048), env, Network(env))
+        self.cluster = Cluster(scenario, loaded, TokenBudget(lambda *_: 0.0, 2048), env, Network(env))
         self.prefill, self.decode = self.cluster.prefill_engines, self.cluster.decode_engines
         self.kv_bytes = loaded.kv_bytes_per_token
         self.placed: list[Turn] = []

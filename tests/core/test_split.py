@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from dualpath_lab.core.scheduler import read_on_prefill_side, split_read
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.core.turn import Turn
-from dualpath_lab.scenario import Scenario
+from dualpath_lab.hardware import load_hardware
+from dualpath_lab.scenario import Cluster, Scenario
 from dualpath_lab.workload import BLOCK_TOKENS
+
+STORAGE_EFFICIENCY = load_hardware(Cluster().hardware).storage_efficiency
 
 blocks = st.integers(0, 2000)
 
@@ -75,7 +78,7 @@ def test_a_turn_is_ready_when_the_later_of_its_reads_is_done(shape: tuple[int, i
     simulation = Simulation(Scenario(model="ds-27b", system=system, cluster=cluster, workload=workload))
     begun_s = when_loading_begins(simulation)
     simulation.run()
-    table, token_s = simulation.log.columns(), simulation.model.kv_bytes_per_token / (1.5e9 / 8)
+    table, token_s = simulation.log.columns(), simulation.model.kv_bytes_per_token / (1.5e9 / 8 * STORAGE_EFFICIENCY)
     idle_at: dict[str, float] = defaultdict(float)
     sides = []
     at = {row: turn for turn, row in enumerate(table["row"].tolist())}
@@ -110,5 +113,5 @@ def test_alone_a_split_read_takes_half_as_long(tmp_path: Path, number: int) -> N
     table = simulation.log.columns()
     assert table["hit"].tolist() == [0, hit]
     half_bytes = (number + 1) // 2 * BLOCK_TOKENS * simulation.model.kv_bytes_per_token
-    assert (table["read"] - table["placed"])[1] == pytest.approx(half_bytes / (2e9 / 8))
+    assert (table["read"] - table["placed"])[1] == pytest.approx(half_bytes / (2e9 / 8 * STORAGE_EFFICIENCY))
     assert table["seen_prefill_queue"].tolist() == table["seen_decode_queue"].tolist() == [0, 0]

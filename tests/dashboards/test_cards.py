@@ -9,7 +9,7 @@ from dualpath_lab.dashboards.frames import SideFrame
 
 
 def side(recent_turns: int) -> SideFrame:
-    return SideFrame("dualpath", 5000, 3, 8, 100.0, 0.5, 2.0, recent_turns, "p0.snic", 0.9, None)
+    return SideFrame("dualpath", 5000, 3, 8, 100.0, 0.5, 2.0, recent_turns, 30.0, "p0.snic", 0.9, None)
 
 
 @pytest.mark.parametrize(("turns", "few"), [(0, False), (1, True), (999, True), (1000, False), (20_000, False)])

@@ -6,14 +6,20 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from dualpath_lab.dashboards import job_process
+from dualpath_lab.dashboards.job_tasks import CapacityTask
 from dualpath_lab.dashboards.jobs import Batch, Jobs
 from dualpath_lab.scenario import Scenario
-from dualpath_lab.studies.run import simulate
+from dualpath_lab.studies.advise.online import OnlineQuestion
+from dualpath_lab.studies.figures import at
+from dualpath_lab.studies.run import Progress, simulate
 from dualpath_lab.studies.sweep import FIGURES, key_of
-from dualpath_lab.studies.sweep.rows import DONE, FAILED, Row, at
+from dualpath_lab.studies.sweep.rows import DONE, FAILED, Row
 
 PATIENCE_S = 120.0
 
@@ -258,3 +264,81 @@ def test_a_process_that_dies_is_a_failed_run_and_another_takes_its_place(jobs: J
     os.kill(process.pid, signal.SIGKILL)
     assert "came to an end" in collected(batch)[key_of(ENDLESS)]["error"]
     assert collected(jobs.submit([scenario(12)]))[key_of(scenario(12))]["status"] == DONE
+
+
+def test_one_visitor_leaves_a_process_to_others_by_default() -> None:
+    """Mutant: who asks for two endless runs holds both processes until he leaves."""
+    jobs = Jobs(processes=2)
+    try:
+        one = jobs.visitor()
+        blocking = jobs.submit([ENDLESS, ENDLESS.with_values({"seed": 1})], one)
+        until(lambda: bool(jobs._running))
+        assert len(collected(jobs.submit([scenario(2)]))) == 1
+        assert (jobs.running(), jobs.waiting()) == (1, 1)
+        blocking.cancel()
+    finally:
+        jobs.close()
+
+
+def test_a_run_has_only_so_much_time_and_is_told_which() -> None:
+    """Mutants: the bound is never looked at; what it stops counts as done, or is run again; the process is lost."""
+    jobs = Jobs(processes=1, most_run_s=1.0)
+    try:
+        row = collected(jobs.submit([ENDLESS]))[key_of(ENDLESS)]
+        assert row["status"] == FAILED
+        assert "stopped after 1 s, the most that this server gives one" in row["error"]
+        assert collected(jobs.submit([scenario(2)]))[key_of(scenario(2))]["status"] == DONE
+        assert jobs.failed == 1
+    finally:
+        jobs.close()
+
+
+@dataclass(frozen=True)
+class Deaf:
+    """A task that never looks whether it is still wanted."""
+
+    seconds: float
+    ours: bool = False
+    key: str = "deaf"
+    work: float = 1.0
+
+    def run(self, _look: Progress) -> Row:
+        time.sleep(self.seconds)
+        return {"key": self.key, "status": DONE, "wall_s": self.seconds}
+
+
+def test_what_does_not_stop_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutant: whoever asked has left, and the process is held for as long as the run pleases."""
+    monkeypatch.setattr(job_process, "_GRACE_S", 0.5)
+    jobs = Jobs(processes=1, most_run_s=5.0)
+    try:
+        left = jobs.submit_tasks([Deaf(PATIENCE_S)])
+        until(lambda: bool(jobs._running))
+        left.cancel()
+        assert collected(jobs.submit([scenario(2)]))[key_of(scenario(2))]["status"] == DONE
+        assert "stopped after 5 s" in collected(jobs.submit_tasks([Deaf(PATIENCE_S)]))["deaf"]["error"]
+    finally:
+        jobs.close()
+
+
+def test_what_the_lab_itself_asks_for_takes_as_long_as_it_takes() -> None:
+    """A row of the published results. Mutant: the bound is on everything."""
+    jobs = Jobs(processes=1, most_run_s=0.1)
+    try:
+        assert collected(jobs.submit_tasks([Deaf(0.5, ours=True)]))["deaf"]["status"] == DONE
+    finally:
+        jobs.close()
+
+
+def test_a_run_too_large_is_refused_before_it_starts(tmp_path: Path) -> None:
+    trace = tmp_path / "long.csv"
+    trace.write_text("session,turn,appended,generated\na,0,100,100000000\n")
+    long = Scenario(model="qwen-32b", workload={"source": str(trace), "agents": 8})
+    search = CapacityTask(OnlineQuestion(scenario(4), 1e-4))
+    jobs = Jobs(processes=1, most_run_s=20.0)
+    try:
+        error = collected(jobs.submit([long]))[key_of(long)]["error"]
+        assert "a turn generates 100,000,000 tokens, and this server takes turns of up to 1,000,000" in error
+        assert "workload.agents" in collected(jobs.submit_tasks([search]))[search.key]["error"]
+    finally:
+        jobs.close()

@@ -255,9 +255,9 @@ def test_keys_do_what_their_buttons_do(page: LivePage) -> None:
     page._pressed(" ")
     assert page.player.playing
     page._pressed("ArrowLeft")
-    assert page._at_bin is not None
+    assert page._at_s is not None
     page._pressed("End")
-    assert page._at_bin is None
+    assert page._at_s is None
     page._pressed("?")
     assert page.transport._keys.open
     page._pressed("?")
@@ -275,7 +275,7 @@ def test_the_history_is_shown_while_the_runs_go_on_and_left_at_its_end(page: Liv
     assert race is not None
     drag(page, 5)
     then = race.frame(5)
-    assert page._at_bin == 5
+    assert page._at_s == 5
     assert "t = 5 s" in text_of(page)
     assert "history" in text_of(page)
     assert list(page.curves._cursor.data["t"]) == [5]
@@ -283,20 +283,20 @@ def test_the_history_is_shown_while_the_runs_go_on_and_left_at_its_end(page: Liv
     for _ in range(12):
         page.frame()
     assert race.frame(5) == then
-    assert page._at_bin == page.transport.history.value == 5
+    assert page._at_s == page.transport.history.value == 5
     assert page.transport.history.end == race.bins
     page._pressed("ArrowRight")
-    assert page._at_bin == 6
+    assert page._at_s == 6
     assert race.bins > 6
     page.transport.live.clicks += 1
-    assert page._at_bin is None
+    assert page._at_s is None
     assert page.transport.history.value == race.bins
     assert list(page.curves._cursor.data["t"]) == []
     drag(page, 3)
     page.transport.history.value = 4  # as the browser tells late of what the page had set
-    assert page._at_bin == 3
+    assert page._at_s == 3
     drag(page, page.transport.history.end)
-    assert page._at_bin is None
+    assert page._at_s is None
 
 
 def test_the_copied_link_is_told(page: LivePage) -> None:

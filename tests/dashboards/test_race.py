@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dualpath_lab import Result, Scenario, ScenarioError, simulate
+from dualpath_lab.core import network, recorder
 from dualpath_lab.core.observer import LATENCIES
 from dualpath_lab.core.recorder import BIN_S
 from dualpath_lab.dashboards.player import BUDGET_S, Player
@@ -245,3 +246,32 @@ def test_a_change_reaches_both_sides_at_one_time() -> None:
     assert np.nanmax(rows["a_prefill_snic"]) <= 1 + 1e-9
     for side in (race.a, race.b):
         assert side.simulation.scenario.cluster.storage_gbps == 25.0
+
+
+def test_a_long_race_has_wider_bins_and_the_same_past(ended: Race, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutants: of the queues the first of each pair is kept; what was read before is not read anew; the sides have widths of their own."""
+    monkeypatch.setattr(recorder, "MOST_BINS", 32)
+    monkeypatch.setattr(network, "MOST_BINS", 32)
+    race = race_of()
+    while not race.finished:
+        race.advance(2.7)
+        assert race.a.bin_s == race.b.bin_s == race.bin_s
+        assert race.bins <= 32
+    times = round(race.bin_s / BIN_S)
+    assert times >= 4
+    rows, narrow = race.rows(0), ended.rows(0, times)
+    np.testing.assert_array_equal(rows["t"], narrow["t"][: len(rows["t"])])
+    for label, side in (("a", race.a), ("b", race.b)):
+        ends_s = np.arange(1, side.bins + 1) * race.bin_s
+        for name in QUEUES:
+            before: Side = getattr(ended, label)
+            at_ends = before.curve(name, 0, before.bins)[times - 1 :: times][: side.bins]
+            np.testing.assert_array_equal(rows[f"{label}_{name}"][: side.bins], at_ends)
+        np.testing.assert_allclose(
+            rows[f"{label}_prefill_snic"][: side.bins], narrow[f"{label}_prefill_snic"][: side.bins], rtol=1e-6, atol=1e-9
+        )
+        for place, end_s in enumerate(ends_s):
+            wide, fine = race.frame(place + 1), ended.frame(round(end_s))
+            if not getattr(fine, label).finished:
+                assert getattr(wide, label).turns == getattr(fine, label).turns
+                assert getattr(wide, label).agents_finished == getattr(fine, label).agents_finished

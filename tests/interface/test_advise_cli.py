@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from html.parser import HTMLParser
 from pathlib import Path
@@ -39,6 +41,23 @@ def test_json_has_the_promised_answer(capsys: pytest.CaptureFixture[str]) -> Non
     assert set(answer["systems"]) == {"basic", "dualpath"}
     assert answer["bottleneck"]
     assert {(point["system"], point["prefill_nodes"]) for point in answer["points"]} == {(s, p) for s in answer["systems"] for p in (1, 2)}
+
+
+def test_every_point_comes_as_csv(capsys: pytest.CaptureFixture[str]) -> None:
+    """Mutant: the best of each system only."""
+    assert main(["advise", "--gpus=3", *SMALL, "--no-capacity", "--format=csv"]) == 0
+    records = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert {(record["system"], record["prefill_nodes"]) for record in records} == {(s, p) for s in ("basic", "dualpath") for p in "12"}
+    assert all(float(record["jct_s"]) > 0 for record in records)
+
+
+def test_seeds_may_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first finds the P:D, as with that seed alone. Mutant: counted from the scenario's own."""
+    assert main(["advise", "--gpus=3", *SMALL, "--seeds=4,", "--no-capacity", "--json"]) == 0
+    named = json.loads(capsys.readouterr().out)
+    assert main(["advise", "--gpus=3", *SMALL, "--set=seed=4", "--no-capacity", "--json"]) == 0
+    assert named == json.loads(capsys.readouterr().out)
+    assert named["scenario"]["seed"] == 4
 
 
 def test_the_objective_goes_into_the_search_for_capacity(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

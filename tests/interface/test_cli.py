@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import dualpath_lab
 from dualpath_lab.cli import main
+from dualpath_lab.cli.arguments import SEEDS, seeds, several
 from dualpath_lab.lane_scenario import LaneScenario
 from dualpath_lab.scenario import Scenario
 from dualpath_lab.studies.lanes import lanes
-from dualpath_lab.studies.run import simulate
+from dualpath_lab.studies.run import seeds_of, simulate
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
@@ -293,7 +299,20 @@ BAD = [
     (["vl", "--config", "{tmp}/list.yaml"], ["list.yaml", "mapping"]),
     (["vl", "--config", "{tmp}/missing.yaml"], ["missing.yaml", "cannot be read"]),
     (["vl", "{tmp}/zero.yaml"], ["zero.yaml"]),
+    (["compare", "--systems", "basic,"], ["--systems", "'basic,'", "empty name"]),
+    (["compare", "--systems", ""], ["--systems", "empty name"]),
+    (["compare", "--systems", "basic,,dualpath"], ["'basic,,dualpath'", "empty name"]),
+    (["run", "--set", "system="], ["system = ", "'dualpath'"]),
+    (["compare", "--systems", "basic", "--seeds", "0"], ["--seeds", "'0'"]),
+    (["compare", "--systems", "basic", "--seeds", "1,1"], ["--seeds", "'1,1'", "twice"]),
+    (["compare", "--systems", "basic", "--seeds", "1,x"], ["--seeds", "'x'", "whole number"]),
+    (["reproduce", "--seeds", ","], ["--seeds", "''"]),
+    (["run", "--sett", "seed=1"], ["'--sett'", "did you mean '--set'"]),
+    (["run", "--perfeto=x.json"], ["'--perfeto=x.json'", "did you mean '--perfetto'"]),
+    (["keys", "zzz"], ["'zzz'", "lists them all"]),
     (["launch"], ["'launch'", "run"]),
+    (["copmare"], ["'copmare'", "did you mean 'compare'?"]),
+    (["Run", "--set", "seed=1"], ["'Run'", "did you mean 'run'?"]),
     ([], ["COMMAND"]),
 ]
 
@@ -306,7 +325,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     """Interface. Mutant: a traceback, usage text, half an answer, another exit code."""
     for name, text in FILES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    takes_json = arguments[:1] not in ([], ["serve"], ["launch"])
+    takes_json = arguments[:1] not in ([], ["serve"], ["launch"], ["copmare"], ["Run"])
     given = [argument.replace("{tmp}", str(tmp_path)) for argument in arguments]
     done = cli(*given, *(["--json"] if json_output and takes_json else []))
     assert (done.code, done.out) == (2, "")
@@ -314,6 +333,88 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     assert done.err.count("\n") == 1
     for word in words:
         assert word in done.err
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """Interface: name and version. Mutant: on stderr; another than the package's."""
+    with pytest.raises(SystemExit) as done:
+        main(["--version"])
+    assert done.value.code == 0
+    assert capsys.readouterr() == (f"dualpath-lab {dualpath_lab.__version__}\n", "")
+    assert version("dualpath-lab") == dualpath_lab.__version__
+
+
+HELP = ["serve", "run", "compare", "reproduce", "sweep", "advise", "calibrate", "model", "theory", "workload", "vl", "keys"]
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_help_keeps_terms_as_they_are_written(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """Mutant: a summary in lower case but for its first letter."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    summaries = capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    (summary,) = re.findall(rf"^    {command}\s+(.*(?:\n {{10,}}.*)*)", summaries, re.MULTILINE)
+    summary = " ".join(summary.split())
+    assert f"{summary[0].upper()}{summary[1:]}." in text
+    for term in ("KV", "FLOP", "TTFT", "TPOT", "P:D", "JSON", "GPU"):
+        assert set(re.findall(rf"(?<![-\w.,]){term}\b", text, re.IGNORECASE)) <= {term}
+    if "--seeds" in text:
+        assert SEEDS in text
+
+
+@pytest.mark.parametrize(("text", "found"), [("3", [7, 8, 9]), ("1", [7]), ("0,1,2", [0, 1, 2]), (" 5 , 4 ", [5, 4]), ("5,", [5])])
+def test_seeds_mean_the_same_everywhere(text: str, found: list[int]) -> None:
+    """How many from the scenario's own on, or which. Mutant: a number alone is a seed to one command and a count to another."""
+    assert seeds_of(Scenario(seed=7), several(text)) == found
+    assert seeds(text) == (found if "," in text else [seed - 7 for seed in found])
+
+
+def test_compare_takes_seeds_by_name(cli: Any) -> None:
+    """Mutant: only how many."""
+    values = cli("compare", *SET, "--systems", "basic", "--seeds", "4,2", "--json").json
+    assert [each["seed"] for each in values["over_seeds"]["each"]] == [4, 2]
+    assert values["runs"]["basic"]["scenario"]["seed"] == 4
+
+
+FORMATS = [
+    ["run", *SET],
+    ["compare", *SET, "--systems", "basic,oracle"],
+    ["model", "ds-27b"],
+    ["theory"],
+    ["workload", "paper-32k"],
+    ["keys"],
+]
+
+
+@pytest.mark.parametrize("arguments", FORMATS, ids=lambda arguments: arguments[0])
+def test_a_table_comes_as_text_csv_or_json(cli: Any, arguments: list[str]) -> None:
+    """CSV has as many cells in each row, columns stand under each other, and JSON is that of ``--json``. Mutant: one format for another."""
+    by_flag, by_format = (cli(*arguments, *how).json for how in (["--json"], ["--format", "json"]))
+    assert json.dumps(by_flag).count(":") == json.dumps(by_format).count(":")
+    header, *rows = csv.reader(io.StringIO(cli(*arguments, "--format", "csv").out))
+    assert rows
+    assert {len(row) for row in rows} == {len(header)}
+    lines = cli(*arguments, "--format", "table").out.splitlines()
+    assert len(lines) > 1
+    second = len(re.match(r"\S+(?: \S+)* +", lines[0])[0])
+    assert all(line[second - 1] == " " != line[second] for line in lines)
+
+
+def test_the_csv_of_a_run_has_its_numbers_to_the_last_digit(cli: Any) -> None:
+    values = cli("run", *SET, "--json").json
+    (record,) = csv.DictReader(io.StringIO(cli("run", *SET, "--format", "csv").out))
+    assert float(record["jct_s"]) == values["jct_s"]
+    assert int(record["tokens.hit"]) == values["tokens"]["hit"]
+    assert record["bottleneck"] == values["bottleneck"]
+
+
+def test_json_and_another_format_do_not_go_together(cli: Any) -> None:
+    done = cli("theory", "--json", "--format", "csv")
+    assert (done.code, done.out) == (2, "")
+    assert "not allowed with" in done.err
 
 
 def test_an_interrupt_is_exit_code_130(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,3 +461,22 @@ sys.exit(", ".join(heavy) or 0)
 """
     done = python("-c", code)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_cold_start_says_that_it_compiles(tmp_path: Path) -> None:
+    """Once, and on stderr; then no more. Mutant: silence of 15 s; a line among the answer."""
+    code = f"""
+import os, sys
+os.environ["NUMBA_CACHE_DIR"] = {str(tmp_path)!r}
+from dualpath_lab.core import network
+from dualpath_lab.core.compiled import FIRST_USE
+from dualpath_lab.cli import main
+network.fluid.start = network.fluid.finish_next = None  # what follows is not looked at
+try:
+    main(["run", *{SET!r}])
+except TypeError:
+    pass
+"""
+    done = python("-c", code)
+    assert done.stderr == "DualPath Lab: compiling once, about 15 s.\n"
+    assert done.stdout == ""

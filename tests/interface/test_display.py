@@ -12,7 +12,7 @@ from dualpath_lab import Comparison, Result, Scenario, compare, simulate
 from dualpath_lab.hardware import Hardware, load_hardware
 from dualpath_lab.lane_scenario import LaneScenario
 from dualpath_lab.scenario import keys
-from dualpath_lab.settings import unit_of
+from dualpath_lab.schema_keys import unit_of
 
 SMALL = Scenario().with_values(
     {

@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 
 from dualpath_lab.cli.arguments import ended_like_interrupted
-from dualpath_lab.core.network import warm_up
 
 ROOT = Path(__file__).parents[2]
 LONG_RUN = ["run", "--set=workload.agents=20000", "--set=workload.source=paper-64k"]
@@ -34,12 +33,6 @@ class Endless(Policy):
         while True:
             pass
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled() -> None:
-    """Compiled code is kept on the disk, so that no process here has to make it, or find no room for it."""
-    warm_up()
 
 
 def start(folder: Path, *arguments: str, largest_file_kb: int | None = None) -> subprocess.Popen[str]:

@@ -34,8 +34,32 @@ FAULTS = (
     Fault("paths.py", "return pe.cnic_tx, de.cnic_rx, de.dram", "return pe.cnic_tx, de.cnic_rx", "the hand-over skips DRAM"),
     Fault("paths.py", "de.dram, de.dram, de.snic_tx", "de.dram, de.snic_tx", "write-back crosses DRAM once"),
     # Loading
-    Fault("loader.py", "if is_first:", "if True:", "every chunk loads the hits again"),
-    Fault("loader.py", "            stored += tokens\n", "", "misses are not handed over"),
+    Fault("loader.py", "if is_first:", "if True:", "every chunk hands the hits over again"),
+    Fault("loader.py", "            stored = tokens\n", "            stored = 0\n", "misses are not handed over"),
+    Fault(
+        "loader.py",
+        "near, far = turn.prefill_read, cached - turn.prefill_read",
+        "near, far = (turn.prefill_read, cached - turn.prefill_read) if is_first else (0, 0)",
+        "later chunks load nothing again",
+    ),
+    Fault(
+        "loader.py",
+        "if chunk.is_last and turn.prefill_read:",
+        "if chunk.is_first and turn.prefill_read:",
+        "a prefill node's buffer is given back after the first chunk",
+    ),
+    Fault(
+        "loader.py",
+        "self._block_copy_s = max(block_submit_s, block_take_in_s)",
+        "self._block_copy_s = block_submit_s",
+        "a decode engine takes no time to take a sequence in",
+    ),
+    Fault(
+        "loader.py",
+        "take_in_s = _blocks(turn.prompt) * self._block_take_in_s",
+        "take_in_s = 0.0",
+        "the oracle's decode engine takes no time to take a sequence in",
+    ),
     Fault(
         "loader.py",
         "turn.pe.node.buffer.give_back(turn.prefill_read",
@@ -95,11 +119,11 @@ FAULTS = (
     Fault("private_queue.py", "        self._sequences[place] -= 1\n", "", "sequences that have ended count on"),
     # Prefill and decode
     Fault("batching.py", "while too_many - fits > 1:", "while too_many - fits > 2:", "the quota's search ends one step early"),
-    Fault("batching.py", "attention_flops(cached, tried)", "attention_flops(0, tried)", "the quota forgets the context"),
+    Fault("batching.py", "attention_s(cached, tried)", "attention_s(0, tried)", "the quota forgets the context"),
     Fault(
         "batching.py",
-        "            spent += flops\n",
-        "            spent = flops\n",
+        "            spent_s += seconds\n",
+        "            spent_s = seconds\n",
         "the quota holds for each request, not for the forward",
     ),
     Fault(
@@ -108,7 +132,7 @@ FAULTS = (
         "Chunk(turn, cached, tokens, not turn.prefilled, True)",
         "a turn that is cut counts as prefilled",
     ),
-    Fault("prefill.py", "slowest_s = max(attention_flops)", "slowest_s = min(attention_flops)", "a forward waits for its quickest GPU"),
+    Fault("prefill.py", "slowest_s = max(attention_s)", "slowest_s = min(attention_s)", "a forward waits for its quickest GPU"),
     Fault(
         "prefill.py",
         "            turn.pe.tokens -= turn.prompt\n",
@@ -129,9 +153,22 @@ FAULTS = (
     ),
     Fault(
         "decode.py",
-        "self._alike = self._due_steps[0] - self._step",
-        "self._alike = max(self._due) - self._step",
+        "else self._due_steps[0] - self._step",
+        "else max(self._due) - self._step",
         "steps that differ pass as one",
+    ),
+    Fault(
+        "decode.py",
+        "joined, self._prepared, self._joining = self._prepared, self._joining, []",
+        "joined, self._prepared, self._joining = self._joining, [], []",
+        "a sequence joins a step that was prepared without it",
+    ),
+    Fault("decode.py", "if not self._sequences and not joined:", "if False:", "an idle group waits for a step of nobody"),
+    Fault(
+        "decode.py",
+        "self._model.weight_read_bytes(self._sequences, len(self.engines))",
+        "self._model.weight_bytes / len(self.engines)",
+        "a step reads every weight, once a group",
     ),
     Fault("decode.py", "if not turn.tokens % BLOCK_TOKENS:", "if False:", "a block that is just full at the end is not written"),
     Fault(
@@ -157,6 +194,21 @@ FAULTS = (
     ),
     Fault("decode.py", "if step_bytes == self._most_bytes:", "if False:", "a step is as long as the fullest GPU ever made it"),
     Fault("decode.py", "step_bytes > self._most_bytes:", "False:", "a GPU that gets fuller than the fullest makes no step longer"),
+    # What forwards and memory cost
+    Fault(
+        "prefill_time.py",
+        "self._hardware.attention_flops_per_s + blocks * self._block_s",
+        "self._hardware.attention_flops_per_s",
+        "cached blocks cost no time",
+    ),
+    Fault(
+        "batching.py",
+        "tokens, seconds = left, self._attention_s(cached, left)",
+        "tokens, seconds = left, self._attention_s(0, left)",
+        "the quota leaves out what is cached",
+    ),
+    Fault("prefill_time.py", ", self._floor_s, weights_s)", ", weights_s)", "the host launches layers in no time"),
+    Fault("cluster.py", "model.weight_bytes_per_gpu(gpus)", "model.weight_bytes", "routed experts count whole on each GPU"),
     # What is recorded
     Fault(
         "recorder.py",
@@ -179,7 +231,7 @@ FAULTS = (
     Fault("fairness.py", "level = max(link.room, 0.0) / link.weight", "level = max(link.room, 0.0)", "everyone gets the whole link"),
     Fault("fairness.py", "this.left -= moved", "this.left -= 0.99 * moved", "bytes are carried twice"),
     Fault(
-        "fairness.py", "bins[last] += per_s * (now - last * BIN_S)", "bins[last] += per_s * BIN_S", "the last bin holds more than there was"
+        "fairness.py", "bins[last] += per_s * (now - last * bin_s)", "bins[last] += per_s * bin_s", "the last bin holds more than there was"
     ),
     Fault("fluid.py", "link.kv_capacity = link.capacity - model_rate", "link.kv_capacity = link.capacity", "model traffic takes no room"),
     Fault(

@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import yaml
 
 from dualpath_lab.core.observer import utilization
 from dualpath_lab.core.recorder import BIN_S
 from dualpath_lab.core.simulation import Simulation
+from dualpath_lab.hardware import GPUS
 from dualpath_lab.scenario import Cluster, Scenario
 from dualpath_lab.theory import bottleneck_free_range
 
@@ -109,16 +111,23 @@ def cache_alone(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def measure(cache_alone: str, equal_trace: Callable[..., str]) -> Measure:
+def movers(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """GPUs that spend nothing on a Layer Block, at storage NICs that read at their nominal bandwidth, as the closed form has it."""
+    path = tmp_path_factory.mktemp("hardware") / "movers.yaml"
+    path.write_text(yaml.safe_dump(GPUS["h200"].model_dump() | {"layer_block_s": 0.0, "storage_efficiency": 1.0}), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def measure(cache_alone: str, movers: str, equal_trace: Callable[..., str]) -> Measure:
     """Run P and D nodes of a machine, with every resource as it is or one family of links ``alone``, into the steady state."""
     source = equal_trace(AGENTS_A_NODE * MOST_NODES, TURNS, HIT_TOKENS, 1, 1)
 
     def run(machine: Machine, nodes: tuple[int, int], alone: Family | None = None, system: str = "dualpath") -> Steady:
         workload = {"source": source, "agents": AGENTS_A_NODE * sum(nodes)}
         traffic = {"model_share": 0}
-        simulation = Simulation(
-            Scenario(model=cache_alone, system=system, cluster=machine.cluster(*nodes), workload=workload, traffic=traffic)
-        )
+        cluster = machine.cluster(*nodes) | {"hardware": movers}
+        simulation = Simulation(Scenario(model=cache_alone, system=system, cluster=cluster, workload=workload, traffic=traffic))
         if alone:
             for link in simulation.cluster.links():
                 if (link.role, link.kind, link.direction) != alone and (link.kind, link.direction) != ("snic", "rx"):

@@ -18,6 +18,7 @@ from dualpath_lab.core import observer
 from dualpath_lab.core.recorder import BIN_S
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.core.turn import Turn, hit_tokens
+from dualpath_lab.hardware import load_hardware
 from dualpath_lab.models import load_model
 from dualpath_lab.result import Result, result_of
 from dualpath_lab.scenario import SYSTEMS, Scenario, WorkloadSpec
@@ -71,9 +72,10 @@ def scenario_of(case: dict[str, Any], traces: Traces, **more: Any) -> Scenario:
     workload, _ = build_workload(WorkloadSpec(**workload_values), values["seed"])
     prompt = workload.context + workload.append
     gpus = values["cluster"]["gpus_per_node"] if model.expert_parallel else 1
-    hbm_bytes = model.weight_bytes / gpus + factors["hbm"] * int((prompt + workload.generate).max()) * model.kv_bytes_per_token
+    hbm_bytes = model.weight_bytes_per_gpu(gpus) + factors["hbm"] * int((prompt + workload.generate).max()) * model.kv_bytes_per_token
     buffer_bytes = factors["buffer"] * int(prompt.max()) * model.kv_bytes_per_token
-    memory = {"hbm_gbytes": (ceil(hbm_bytes / calibration.HBM_USABLE) + 10) / 1e9, "buffer_gbytes": (ceil(buffer_bytes) + 2) / 1e9}
+    hbm_gbytes = (ceil(hbm_bytes / (1 - calibration.HBM_RESERVE)) + 10) / 1e9
+    memory = {"hbm_gbytes": hbm_gbytes, "buffer_gbytes": (ceil(buffer_bytes) + 2) / 1e9}
     return Scenario(**values | {"workload": workload_values, "cluster": values["cluster"] | memory})
 
 
@@ -92,6 +94,7 @@ def test_law_1_causality(branching_trace: Traces, case: dict[str, Any]) -> None:
     """
     simulation = ran(scenario_of(case, branching_trace))
     table, workload, spec = simulation.log.columns(), simulation.workload, simulation.scenario.cluster
+    gpu = load_hardware(spec.hardware)
     _, arrivals = build_workload(simulation.scenario.workload, simulation.scenario.seed)
     stages = ["submitted", "placed", "read", "prefill_started", "prefill_ended", "first_token", "finished"]
     for earlier, later in pairwise(stages):
@@ -109,10 +112,11 @@ def test_law_1_causality(branching_trace: Traces, case: dict[str, Any]) -> None:
 
     if simulation.scenario.system != "oracle":
         longer_read = np.maximum(table["prefill_read"], table["hit"] - table["prefill_read"]) * simulation.model.kv_bytes_per_token
-        shortest = longer_read / min(spec.storage_bytes_per_s, spec.dram_bytes_per_s)
+        shortest = longer_read / min(spec.storage_bytes_per_s * gpu.storage_efficiency, spec.dram_bytes_per_s)
         assert (table["read"] - table["placed"] >= shortest * (1 - 1e-9) - 1e-9).all()
     gpus = max(len(group.engines) for group in simulation.cluster.prefill_groups)
-    shortest = 2 * simulation.model.active_parameters * table["computed"] / (gpus * calibration.LINEAR_FLOPS_PER_S)
+    shortest = 2 * simulation.model.active_parameters * table["computed"] / (gpus * gpu.linear_flops_per_s)
+    shortest += np.ceil(table["hit"] / BLOCK_TOKENS) * simulation.model.layers * gpu.layer_block_s
     assert (table["prefill_ended"] - table["prefill_started"] >= shortest * (1 - 1e-9)).all()
 
 
@@ -132,10 +136,11 @@ def test_law_1_the_second_token_comes_after_the_copy_and_not_after_the_last(bran
     table = {name: column[decoded] for name, column in table.items()}
     assert (table["second_token"] <= table["finished"] * (1 + 1e-12)).all()
     np.testing.assert_allclose(table["ttft"] + table["ttst"], table["second_token"] - table["submitted"], rtol=1e-9, atol=1e-9)
-    copied = np.zeros(len(table["ttst"]))
+    prompt, spec = table["hit"] + table["computed"], simulation.scenario.cluster
+    copied = np.ceil(prompt / BLOCK_TOKENS) * simulation.model.layers * load_hardware(spec.hardware).layer_block_s
     if simulation.scenario.system != "oracle":
-        prompt_bytes = (table["hit"] + table["computed"]) * simulation.model.kv_bytes_per_token
-        copied = prompt_bytes / min(simulation.scenario.cluster.compute_bytes_per_s, simulation.scenario.cluster.dram_bytes_per_s)
+        carried = prompt * simulation.model.kv_bytes_per_token / min(spec.compute_bytes_per_s, spec.dram_bytes_per_s)
+        copied = np.maximum(copied, carried)
     assert (table["ttst"] > copied * (1 - 1e-9) - 1e-9).all()
 
 
@@ -143,9 +148,9 @@ def expected_bytes(simulation: Simulation) -> dict[tuple[str, str], int]:
     """KV bytes of every link, by name and direction, from section 4's lists of steps."""
     kv, gpus = simulation.model.kv_bytes_per_token, simulation.scenario.cluster.gpus_per_node
     columns = simulation.log.columns()
-    names = ("pe", "de", "prefill_read", "hit", "computed", "generate")
+    names = ("pe", "de", "prefill_read", "hit", "computed", "generate", "prefill_reloaded", "decode_reloaded")
     total: dict[tuple[str, str], int] = defaultdict(int)
-    for pe, de, prefill_read, found, computed, generate in zip(*(columns[name].tolist() for name in names), strict=True):
+    for pe, de, prefill_read, found, computed, generate, *reloaded in zip(*(columns[name].tolist() for name in names), strict=True):
         hit, miss = found * kv, computed * kv
         near, far = prefill_read * kv, (found - prefill_read) * kv
         filled = (found + computed + generate) // BLOCK_TOKENS * BLOCK_TOKENS * kv - hit
@@ -153,10 +158,10 @@ def expected_bytes(simulation: Simulation) -> dict[tuple[str, str], int]:
         pe_cnic, de_cnic = f"{prefill}.g{pe % gpus}.cnic", f"{decode}.g{de % gpus}.cnic"
         steps = [
             (near, [(f"{prefill}.snic", "rx"), (f"{prefill}.dram", "both")]),
-            (near, [(f"{prefill}.dram", "both"), (pe_cnic, "tx"), (pe_cnic, "rx")]),
+            (near + reloaded[0] * kv, [(f"{prefill}.dram", "both"), (pe_cnic, "tx"), (pe_cnic, "rx")]),
             (near + miss, [(pe_cnic, "tx"), (de_cnic, "rx"), (f"{decode}.dram", "both")]),
             (far, [(f"{decode}.snic", "rx"), (f"{decode}.dram", "both")]),
-            (far, [(f"{decode}.dram", "both"), (de_cnic, "tx"), (pe_cnic, "rx")]),
+            (far + reloaded[1] * kv, [(f"{decode}.dram", "both"), (de_cnic, "tx"), (pe_cnic, "rx")]),
             (hit + miss, [(f"{decode}.dram", "both"), (de_cnic, "tx"), (de_cnic, "rx")]),
             (filled, [(de_cnic, "tx"), (de_cnic, "rx"), (f"{decode}.dram", "both")]),
             (filled, [(f"{decode}.dram", "both"), (f"{decode}.snic", "tx")]),
@@ -171,7 +176,7 @@ def expected_bytes(simulation: Simulation) -> dict[tuple[str, str], int]:
 @given(case=cases(tuple(system for system in SYSTEMS if system != "oracle")))
 def test_law_2_bytes_are_those_of_the_paths(branching_trace: Traces, case: dict[str, Any]) -> None:
     """Law 2 and section 4, link by link. Mutant: a loop-back takes one direction only; misses go missing on the decode path;
-    a chunked prefill loads its hits twice; the write-back leaves whole blocks out or writes what was hit.
+    a chunked prefill stores its hits twice, or loads what its record doesn't tell; the write-back leaves whole blocks out or writes what was hit.
     """
     simulation = ran(scenario_of(case, branching_trace))
     expected = expected_bytes(simulation)
@@ -446,6 +451,20 @@ def test_dual_path_systems_do_read_on_both_sides(branching_trace: Traces) -> Non
         table = ran(Scenario(model="ds-27b", system=system, cluster=cluster, workload=workload)).log.columns()
         assert 0 < table["prefill_read"].sum() < table["hit"].sum()
         assert (system == "split") == ((table["prefill_read"] > 0) & (table["prefill_read"] < table["hit"])).any()
+
+
+@pytest.mark.parametrize("system", ["layerwise", "roundrobin", "dualpath", "split"])
+@pytest.mark.parametrize("model", MODELS)
+def test_turns_of_the_drawn_cases_are_cut(branching_trace: Traces, system: str, model: str) -> None:
+    """Section 4, so that law 2 holds for later chunks too. Mutant: nothing is ever loaded again."""
+    cluster = {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": 2, "storage_gbps": 20, "hbm_gbytes": 1000}
+    table = ran(Scenario(model=model, system=system, cluster=cluster, workload={"source": branching_trace(0), "agents": 12})).log.columns()
+    again = table["prefill_reloaded"] + table["decode_reloaded"]
+    assert (again > 0).sum() >= 3
+    assert (table["prefill_reloaded"][table["prefill_read"] > 0] % table["prefill_read"][table["prefill_read"] > 0] == 0).all()
+    assert (table["prefill_reloaded"][table["prefill_read"] == 0] == 0).all()
+    assert table["prefill_reloaded"].any()
+    assert (table["decode_reloaded"][table["prefill_reloaded"] > 0] > 0).all()
 
 
 def test_turn_of_the_table_is_whole() -> None:

@@ -37,6 +37,6 @@ def test_a_long_run_is_kept_from_end_to_end_in_bounded_memory() -> None:
     seen = Seen()
     for each in range(20 * MOST):
         seen.add(each, frame(each))
-    assert len(seen._bins) <= MOST
+    assert len(seen._times_s) <= MOST
     assert seen.at(2 * MOST)["time_s"] > MOST
     assert seen.at() == frame(20 * MOST - 1)

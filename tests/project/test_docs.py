@@ -12,6 +12,9 @@ import pytest
 import yaml
 
 from dualpath_lab import Scenario
+from dualpath_lab.core.turn_view import TurnView
+from dualpath_lab.core.views import ClusterView, DecodeEngineView, NodeView, PrefillEngineView
+from dualpath_lab.scenario import Cluster
 from dualpath_lab.studies.sweep import make_plan
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +91,23 @@ def test_blocks_are_what_they_say(page: Path) -> None:
 def test_the_reference_is_what_the_docstrings_say() -> None:
     done = python("-c", "import make_api; assert make_api.page() == make_api.PAGE.read_text(encoding='utf-8')", folder=ROOT / "docs")
     assert done.returncode == 0, "python docs/make_api.py writes it anew"
+
+
+def test_the_list_of_keys_is_what_the_schema_says() -> None:
+    done = python("-c", "import make_keys; assert make_keys.page() == make_keys.PAGE.read_text(encoding='utf-8')", folder=ROOT / "docs")
+    assert done.returncode == 0, "python docs/make_keys.py writes it anew"
+
+
+def test_the_reference_has_all_that_a_policy_sees() -> None:
+    """Mutant: methods only; what a view has from another is left out."""
+    texts = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").split("\n### ")
+    sections = {text.partition("(")[0]: text for text in reversed(texts)}  # of two classes with one name, the first
+    for view in (ClusterView, NodeView, PrefillEngineView, DecodeEngineView, TurnView):
+        seen = {name for name in dir(view) if not name.startswith("_")}
+        assert {name for name in seen if f"`.{name}`" not in sections[view.__name__]} == set()
+    for name in ("Scenario", "Cluster", "WorkloadSpec", "Workload", "Comparison", "Decision", "house_style", "bars", "lines"):
+        assert name in sections
+    assert {name for name in Cluster.model_fields if f"`.{name}`" not in sections["Cluster"]} == set()
 
 
 def test_every_page_can_be_found_from_the_readme() -> None:

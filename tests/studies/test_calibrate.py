@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from dualpath_lab.cli import main
 from dualpath_lab.core.simulation import Simulation
 from dualpath_lab.hardware import load_hardware
 from dualpath_lab.models import load_model
 from dualpath_lab.scenario import Scenario, ScenarioError
-from dualpath_lab.studies.calibrate import COLUMNS, RATES, Measurement, fit, read_measurements
+from dualpath_lab.studies.calibrate import _PEAKS, COLUMNS, RATES, Measurement, fit, read_measurements
 
 TRUE = {
     "attention_tflops": 210.0,
@@ -79,6 +81,94 @@ def test_times_that_shrink_with_the_work_are_refused() -> None:
     shrinking = [Measurement(0, prompt, 0, 1, 1e4 / prompt, None) for prompt in (1000, 5000, 20000, 60000)]
     with pytest.raises(ScenarioError, match="above 0 fits the measurements"):
         fit(scenario, shrinking, "mine")
+
+
+def scaled(measurements: list[Measurement], factor: float) -> list[Measurement]:
+    return [
+        replace(each, ttft_s=each.ttft_s and each.ttft_s * factor, tpot_s=each.tpot_s and each.tpot_s * factor) for each in measurements
+    ]
+
+
+@pytest.mark.parametrize("model", ["qwen-32b", "ds-27b"])
+@pytest.mark.parametrize("hardware", ["h200", "h20", "mine.yaml"])
+def test_milliseconds_are_asked_about(model: str, hardware: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutant: a thousand times slower than the data sheet without a word."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(yaml.safe_dump(load_hardware("h100").model_dump()))
+    scenario = Scenario(model=model, cluster={"hardware": hardware})
+    with pytest.raises(ScenarioError, match=r"linear_tflops = 0\.52, 1/.*are ttft_s and tpot_s in s"):
+        fit(scenario, scaled(measured(scenario), 1000), "mine")
+
+
+@pytest.mark.parametrize(
+    ("model", "hardware", "faster", "named"),
+    [
+        ("qwen-32b", "h200", 1.85, None),
+        ("qwen-32b", "h200", 2.1, "linear_tflops = 1,092, and the data sheet of h200 allows 989.4"),
+        ("ds-27b", "h200", 2.1, "hbm_gbytes_per_s = 6,510, and the data sheet of h200 allows 4,800"),
+        ("qwen-32b", "a100", 1.0, "linear_tflops = 520, and the data sheet of a100 allows 312"),
+        ("qwen-32b", "b200", 2.1, None),
+        ("qwen-32b", "mine.yaml", 2.1, None),
+        ("qwen-32b", "mine.yaml", 5.0, "linear_tflops = 2,600, and the data sheet of any GPU known here allows 2,250"),
+    ],
+)
+def test_no_gpu_is_faster_than_its_data_sheet(
+    model: str, hardware: str, faster: float, named: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mutants: weights in FP8 held against BF16's peak; a file's GPU against none."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(yaml.safe_dump(load_hardware("h100").model_dump()))
+    monkeypatch.setitem(TRUE, "storage_efficiency", 0.83 / faster)
+    if named is None or "linear" in named:
+        monkeypatch.setitem(TRUE, "hbm_gbytes_per_s", min(3100.0, 3100.0 / faster))
+    scenario = Scenario(model=model, cluster={"hardware": hardware})
+    times = scaled(measured(scenario), 1 / faster)
+    if named is None:
+        assert fit(scenario, times, "mine").hardware.linear_tflops == pytest.approx(520 * faster)
+        return
+    with pytest.raises(ScenarioError) as caught:
+        fit(scenario, times, "mine")
+    assert named in str(caught.value)
+
+
+def test_one_rate_far_below_is_a_question_beside_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TRUE, "attention_tflops", 2.0)
+    scenario = Scenario(model="qwen-32b")
+    (note,) = fit(scenario, measured(scenario), "mine").notes
+    assert "attention_tflops = 2, 1/495 of the 989.4 of h200" in note
+
+
+def test_the_data_sheets_are_those_that_the_gpus_are_made_from() -> None:
+    """And every GPU stays below its own."""
+    for name, (tflops, gbytes_per_s) in _PEAKS.items():
+        gpu = load_hardware(name)
+        assert f"{tflops:g} dense BF16 TFLOPS, {gbytes_per_s:g} GB/s" in gpu.source
+        assert max(gpu.attention_tflops, gpu.linear_tflops) < tflops
+        assert gpu.hbm_gbytes_per_s <= gbytes_per_s
+
+
+@pytest.mark.parametrize("model", ["ds-660b", "qwen-32b"])
+def test_a_table_in_milliseconds_from_peoples_work(
+    model: str, shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And in seconds the same gives 1,721 TFLOP/s, or with FP8 what is asked about."""
+    table = shared_data.parent / "cases" / "calibrate_ms.csv"
+    if not table.is_file():
+        pytest.skip("inputs from people's real work are not there")
+    out, in_seconds = tmp_path / "mine.yaml", tmp_path / "s.csv"
+    assert main(["calibrate", str(table), f"--out={out}", f"--set=model={model}"]) == 2
+    assert "as times in ms would" in capsys.readouterr().err
+    assert not out.exists()
+    rows = [line.split(",") for line in table.read_text().splitlines()[1:]]
+    lines = [",".join([*row[:3], str(float(row[3]) / 1e3), str(float(row[4]) / 1e3)]) for row in rows]
+    in_seconds.write_text("\n".join([",".join(COLUMNS), *lines]))
+    assert main(["calibrate", str(in_seconds), f"--out={out}", f"--set=model={model}"]) == (2 if model == "qwen-32b" else 0)
+    told = capsys.readouterr()
+    if model == "qwen-32b":
+        assert "attention_tflops = 1,721, and the data sheet of h200 allows 989.4" in told.err
+        assert not out.exists()
+    else:  # FP8
+        assert "attention_tflops = 1,177 is beyond the 989.4 of h200 in BF16" in told.out
 
 
 def test_the_file_goes_back_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

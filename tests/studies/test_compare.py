@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from statistics import fmean, stdev
 
@@ -9,7 +11,8 @@ import pytest
 
 from dualpath_lab import Scenario, ScenarioError, simulate
 from dualpath_lab.cli import main
-from dualpath_lab.studies.compare import Comparison, compare
+from dualpath_lab.studies.compare import HEADER, Comparison, compare
+from dualpath_lab.studies.figures import NUMBERS, at
 
 SMALL = {
     "model": "ds-27b",
@@ -32,8 +35,10 @@ def test_every_system_meets_the_same_workloads(comparison: Comparison) -> None:
         for more, figures in enumerate(seeds):
             alone = simulate(Scenario().with_values(SMALL | {"seed": 3 + more, "system": system})).values
             assert figures["jct_s"] == alone["jct_s"]
-            assert figures["ttft_s"] == alone["latency_s"]["ttft"]["mean"]
-    assert comparison.runs["basic"].values["jct_s"] == comparison.figures["basic"][0]["jct_s"]
+            assert figures["latency_s.ttft.mean"] == alone["latency_s"]["ttft"]["mean"]
+            assert comparison.seed_runs[system][more].values["links"] == alone["links"]
+    assert comparison.runs["basic"] is comparison.seed_runs["basic"][0]
+    assert comparison.seeds == [3, 4, 5, 6, 7]
     assert len({figures["jct_s"] for figures in comparison.figures["basic"]}) == SEEDS
 
 
@@ -51,13 +56,58 @@ def test_common_seeds_make_the_difference_surer(comparison: Comparison) -> None:
     assert comparison.speedup_intervals()["basic"] == (1, 1, 1)
 
 
+def test_every_number_has_an_interval(comparison: Comparison) -> None:
+    """Of each number of the JSON but those of links. Mutant: only the headline; the first seed's value for the mean."""
+    numbers = comparison.intervals()["dualpath"]
+    assert set(numbers) == set(NUMBERS)
+    assert {"hit_rate", "tokens.hit", "latency_s.tpot.p99", "ttft_breakdown_s.read", "balance.snic_max_over_mean", "events"} <= set(numbers)
+    for name, found in numbers.items():
+        each = [at(run.values, name) for run in comparison.seed_runs["dualpath"]]
+        assert found is not None
+        assert found.mean == pytest.approx(fmean(each))
+        assert found.low is not None
+        assert found.high is not None
+        assert found.low <= found.mean <= found.high
+        assert (found.low < found.high) == (len(set(each)) > 1)
+
+
+def test_the_table_shows_intervals(comparison: Comparison) -> None:
+    """Mutant: the first seed's numbers, as if they were all."""
+    row = dict(zip(HEADER, comparison.rows()[1], strict=True))
+    found = comparison.intervals()["dualpath"]["latency_s.ttft.p99"]
+    assert found is not None
+    assert row["TTFT, p99"] == found.text(" s")
+    assert "(" in row["times as fast"]
+    assert f"means over {SEEDS} seeds" in comparison._repr_html_()
+
+
+def test_seeds_may_be_named() -> None:
+    """Mutant: counted from the scenario's own all the same."""
+    named = compare(Scenario().with_values(SMALL | {"seed": 9}), ["basic"], seeds=[5, 3])
+    assert named.seeds == [5, 3]
+    assert named.runs["basic"].values["jct_s"] == simulate(Scenario().with_values(SMALL | {"seed": 5, "system": "basic"})).values["jct_s"]
+    for wrong in ([], [1, 1]):
+        with pytest.raises(ScenarioError, match=r"seeds = \[.*\] is not allowed"):
+            compare(Scenario(), ["basic"], seeds=wrong)
+
+
 def test_json_and_words_of_more_seeds(capsys: pytest.CaptureFixture[str], comparison: Comparison) -> None:
     settings = [f"--set={key}={value}" for key, value in (SMALL | {"seed": 3}).items()]
     assert main(["compare", "--systems=basic,dualpath", f"--seeds={SEEDS}", "--json", *settings]) == 0
     values = json.loads(capsys.readouterr().out)
     assert values["over_seeds"] == json.loads(json.dumps(comparison.over_seeds()))
     assert main(["compare", "--systems=basic,dualpath", "--seeds=2", *settings]) == 0
-    assert "over 2 seeds, the same for all, with 95 % confidence:" in capsys.readouterr().out
+    assert "over 2 seeds (3, 4), the same for all, with 95 % confidence:" in capsys.readouterr().out
+    assert main(["compare", "--systems=basic,dualpath", "--seeds=4,9", "--format=csv", *settings]) == 0
+    records = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(record["system"], record["seed"]) for record in records] == [
+        ("basic", "4"),
+        ("basic", "9"),
+        ("dualpath", "4"),
+        ("dualpath", "9"),
+    ]
+    assert float(records[2]["jct_s"]) == comparison.figures["dualpath"][1]["jct_s"]
+    assert values["over_seeds"]["each"] == comparison.records()
     assert main(["compare", "--systems=basic,dualpath", "--json", *settings]) == 0
     assert set(json.loads(capsys.readouterr().out)) == {"runs", "speedup_over"}
 

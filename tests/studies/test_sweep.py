@@ -12,9 +12,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from pyarrow import parquet
 
 from dualpath_lab.scenario import Scenario, ScenarioError
 from dualpath_lab.studies import sweep as package
+from dualpath_lab.studies.figures import unit_of_figure
 from dualpath_lab.studies.run import Progress, simulate
 from dualpath_lab.studies.sweep import FIGURES, Sweep, SweepInterrupted, make_plan, rows, store, sweep
 
@@ -159,6 +161,46 @@ def test_one_sweep_at_a_time_writes_a_file(tmp_path: Path) -> None:
     out = tmp_path / "o.parquet"
     with store.StoredResults(make_plan(GRID), out, resume=False), pytest.raises(ScenarioError, match="running"):
         sweep(GRID, processes=1, out=out, resume=True)
+
+
+def test_linked_keys_are_one_dimension() -> None:
+    """With a label and each key's values along it. Mutant: a dimension a key; a run in another's place."""
+    grid = {"cluster.prefill_nodes, cluster.decode_nodes": [[1, 2], [2, 1]], "system": ["basic", "dualpath"]}
+    swept = sweep({"base": BASE, "grid": grid}, processes=1)
+    array = swept.to_xarray()
+    (pair, system) = array["jct_s"].dims
+    assert (pair, system) == ("cluster.prefill_nodes,cluster.decode_nodes", "system")
+    assert array[pair].values.tolist() == ["1:2", "2:1"]
+    assert array["cluster.prefill_nodes"].dims == array["cluster.decode_nodes"].dims == (pair,)
+    table = swept.table()
+    for prefill, decode, name, found in table[["cluster.prefill_nodes", "cluster.decode_nodes", "system", "events"]].to_numpy():
+        assert array["events"].sel({pair: f"{prefill}:{decode}", "system": name}) == found
+    assert array["events"].where(array["cluster.prefill_nodes"] == 2, drop=True).sizes[pair] == 1
+
+
+def test_units_go_with_the_numbers(tmp_path: Path) -> None:
+    """In xarray, pandas and the file. Mutant: none, or those of another column."""
+    out = tmp_path / "u.parquet"
+    swept = sweep({"base": BASE, "grid": {"cluster.storage_gbps": [100, 200], "seed": [0]}}, processes=1, out=out)
+    units = {
+        "cluster.storage_gbps": "Gb/s",
+        "jct_s": "s",
+        "latency_s.ttft.p99": "s",
+        "tokens.hit": "tokens",
+        "storage_bytes.read": "bytes",
+        "kv_bytes_per_token": "bytes/token",
+        "hit_rate": "1",
+        "wall_s": "s",
+    }
+    array, table, stored = swept.to_xarray(), swept.table(), parquet.read_schema(out)
+    for name, unit in units.items():
+        assert array[name].attrs["units"] == table.attrs["units"][name] == stored.field(name).metadata[b"units"].decode() == unit
+    assert array["cluster.storage_gbps"].attrs["long_name"].startswith("Bandwidth")
+    for name in ("bottleneck", "status", "seed"):
+        assert "units" not in array[name].attrs
+        assert not stored.field(name).metadata
+    bare = {name for name, kind in FIGURES.items() if kind in (int, float) and not unit_of_figure(name)}
+    assert bare == set()
 
 
 @pytest.mark.parametrize("tail", [b'{"key": "torn', b"\xff\xfe\n", b"[1]\n", b"{}\n"])

@@ -86,6 +86,25 @@ def test_a_key_is_the_scenario_and_the_version(monkeypatch: pytest.MonkeyPatch) 
     assert key_of(scenario) not in known
 
 
+LINKED = {"cluster.prefill_nodes, cluster.decode_nodes": [[1, 2], [2, 4], [4, 2]], "seed": [0, 1]}
+
+
+def test_linked_keys_move_together() -> None:
+    """As the same points in a list. Mutant: their product; values in another key's place."""
+    plan = make_plan({"base": {"model": "qwen-32b"}, "grid": LINKED})
+    points = [
+        {"cluster": {"prefill_nodes": prefill, "decode_nodes": decode}, "seed": seed}
+        for prefill, decode in ((1, 2), (2, 4), (4, 2))
+        for seed in (0, 1)
+    ]
+    assert plan.scenarios == make_plan({"base": {"model": "qwen-32b"}, "list": points}).scenarios
+    assert plan.axes == (("cluster.prefill_nodes", "cluster.decode_nodes"), ("seed",))
+    assert plan.swept == ("cluster.prefill_nodes", "cluster.decode_nodes", "seed")
+    assert plan.shape == (3, 2)
+    in_python = {("cluster.prefill_nodes", "cluster.decode_nodes"): [(1, 2), (2, 4), (4, 2)], "seed": [0, 1]}
+    assert make_plan({"base": {"model": "qwen-32b"}, "grid": in_python}) == plan
+
+
 BAD: list[tuple[Any, list[str]]] = [
     ({}, ["grid or list", "neither"]),
     ({"grid": {"seed": [1]}, "list": [{"seed": 1}]}, ["grid or list", "both"]),
@@ -111,6 +130,14 @@ BAD: list[tuple[Any, list[str]]] = [
     ({"grid": {"seed": list(range(400)), "workload.agents": list(range(1, 400))}}, ["159,600", f"{MOST_SCENARIOS:,}"]),
     ({"grid": {"model": ["ds-27b", "ds-27c"]}}, ["model = 'ds-27c'", "did you mean 'ds-27b'"]),
     ({"grid": {"workload.source": ["paper-32k", "paper-3k"]}}, ["workload.source = 'paper-3k'", "did you mean"]),
+    ({"grid": {"seed, workload.agents": [[1, 2], [3]]}}, ["value 2 of seed, workload.agents", "[3]", "2 values"]),
+    ({"grid": {"seed, workload.agents": [3]}}, ["value 1 of seed, workload.agents", "3", "2 values"]),
+    ({"grid": {"seed, workload.agents": [[1, 2], [3, 0]]}}, ["value 2 of seed,workload.agents", "workload.agents = 0"]),
+    ({"grid": {"seed, workload.agents": [[1, 2]], "seed": [1]}}, ["'seed'", "twice"]),
+    ({"grid": {"seed, seed": [[1, 2]]}}, ["'seed'", "twice"]),
+    ({"grid": {"seed,": [[1, 2]]}}, ["''"]),
+    ({"grid": {"cluster.preset": ["dgx-h100", "dgx-h200"]}}, ["cluster.preset", "stands for several keys"]),
+    ({"list": [{"cluster": {"preset": "dgx-h100"}}]}, ["cluster.preset", "stands for several keys"]),
     ({"list": {"seed": 1}}, ["list = ", "mapping"]),
     ({"list": []}, ["list = []"]),
     ({"list": [{"seed": 1}, 2]}, ["list[1] = 2", "mapping"]),

@@ -242,6 +242,7 @@ def test_statistics_are_means_of_per_session_means() -> None:
             "total": {"mean": 30.5, "p50": 30.5, "p95": pytest.approx(31.85)},
             "gap_s": None,
         },
+        "notes": [],
     }
 
 

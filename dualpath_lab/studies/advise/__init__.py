@@ -10,6 +10,7 @@ from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+from dualpath_lab.core.compiled import announce
 from dualpath_lab.scenario import SYSTEMS, Scenario, ScenarioError
 from dualpath_lab.studies.advise.changes import Change, try_changes
 from dualpath_lab.studies.advise.online import capacity_of, online_questions, with_capacities
@@ -18,6 +19,7 @@ from dualpath_lab.studies.advise.search import Found, Point, Steps, nodes_of, pl
 from dualpath_lab.studies.advise.verdict import Verdict, limited_by, verdict
 from dualpath_lab.studies.intervals import Interval, interval
 from dualpath_lab.studies.reproduce.pool import processes_that_end
+from dualpath_lab.studies.run import seeds_of
 from dualpath_lab.studies.sweep.plan import key_of
 from dualpath_lab.studies.sweep.rows import DONE, Row, run_row
 
@@ -107,10 +109,12 @@ class Advice:
         return as_markdown(self)
 
 
-def advise_steps(scenario: Scenario, gpus: int, systems: Sequence[str] = SYSTEMS_COMPARED, seeds: int = SEEDS) -> Steps[Advice]:
+def advise_steps(
+    scenario: Scenario, gpus: int, systems: Sequence[str] = SYSTEMS_COMPARED, seeds: int | Sequence[int] = SEEDS
+) -> Steps[Advice]:
     """As :func:`advise` without capacity, for whoever runs the scenarios it asks for; see :data:`search.Steps`."""
-    if seeds < 1:
-        raise ScenarioError(f"seeds = {seeds} is not allowed: it should be at least 1.")
+    first, *others = seeds_of(scenario, seeds)
+    scenario = scenario.with_values({"seed": first})
     if SINGLE not in systems or len(systems) < 2 or len(set(systems)) < len(systems) or not set(systems) <= set(SYSTEMS):
         raise ScenarioError(
             f"systems = {','.join(systems)!r} is not allowed: it should name {SINGLE} and at least one more of {', '.join(SYSTEMS)}, "
@@ -122,7 +126,7 @@ def advise_steps(scenario: Scenario, gpus: int, systems: Sequence[str] = SYSTEMS
     placed = {system: placed_at(offline, point) for system, point in best.items()}
     jcts: dict[str, list[float]] = {system: [point.jct_s] for system, point in best.items()}
     for system, values in jcts.items():
-        asked = [placed[system].with_values({"seed": scenario.seed + more}) for more in range(1, seeds)]
+        asked = [placed[system].with_values({"seed": other}) for other in others]
         rows = yield asked
         values += [point.jct_s for each, row in zip(asked, rows, strict=True) if (point := point_of(each, row))]
     changes = {}
@@ -144,14 +148,14 @@ def advise_steps(scenario: Scenario, gpus: int, systems: Sequence[str] = SYSTEMS
     said = verdict(
         SINGLE, dual, choices[dual].speedup, choices[SINGLE].limited_by, choices[dual].limited_by, best[dual].jct_s / oracle_jct_s
     )
-    return Advice(scenario, gpus, seeds, choices, oracle_jct_s, found, said)
+    return Advice(scenario, gpus, 1 + len(others), choices, oracle_jct_s, found, said)
 
 
 def advise(
     scenario: Scenario,
     gpus: int,
     systems: Sequence[str] = SYSTEMS_COMPARED,
-    seeds: int = SEEDS,
+    seeds: int | Sequence[int] = SEEDS,
     with_capacity: bool = True,
     processes: int | None = None,
     progress: Progress | None = None,
@@ -167,8 +171,9 @@ def advise(
         All of them are used.
     systems : sequence of str
         ``basic`` and what it is compared with.
-    seeds : int
-        Runs of each system at its best P:D, for the confidence intervals.
+    seeds : int or sequence of int
+        Runs of each system at its best P:D, for the confidence intervals: how many, counted from the scenario's own seed on, or which
+        seeds; the first finds the P:D.
     with_capacity : bool
         Find, too, how many agents a second each system serves within the objective; takes long.
     processes : int, optional
@@ -213,6 +218,7 @@ def _drive(steps: Steps[Advice], run: Callable[[list[Scenario]], list[Row]]) -> 
 
 
 def _rows(run_all: Callable[..., Iterator[Row]], note: Callable[[str], None], asked: list[Scenario]) -> list[Row]:
+    announce()
     rows = []
     for row in run_all(run_row, asked, [key_of(scenario) for scenario in asked]):
         rows.append(row)

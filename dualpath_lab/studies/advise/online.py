@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dualpath_lab.scenario import Scenario
 from dualpath_lab.studies.advise.search import placed_at
-from dualpath_lab.studies.capacity import capacity
+from dualpath_lab.studies.capacity import capacity, online_scenario
 from dualpath_lab.studies.intervals import interval
 from dualpath_lab.studies.run import Progress
 
@@ -34,8 +34,17 @@ def online_questions(advice: Advice) -> list[OnlineQuestion]:
 
 def capacity_of(question: OnlineQuestion, progress: Progress | None = None) -> float:
     """Agents/s within the objective, looked for around what the cluster does when all start at once."""
+    return capacity(question.scenario, *_rates(question), progress=progress)[0]
+
+
+def largest_asked(question: OnlineQuestion) -> Scenario:
+    """The run with the most agents that :func:`capacity_of` may try."""
+    return online_scenario(question.scenario, _rates(question)[1])
+
+
+def _rates(question: OnlineQuestion) -> tuple[float, float]:
     offline = question.scenario.workload.agents / question.jct_s
-    return capacity(question.scenario, offline / 8, offline * 3, progress=progress)[0]
+    return offline / 8, offline * 3
 
 
 def with_capacities(advice: Advice, rates: Sequence[float]) -> Advice:

@@ -23,7 +23,7 @@ from dualpath_lab.studies.reproduce.results import (
     write_whole,
 )
 from dualpath_lab.studies.reproduce.row import Row
-from dualpath_lab.studies.reproduce.rows import choose
+from dualpath_lab.studies.reproduce.rows import SLOW, choose
 
 __all__ = [
     "Job",
@@ -90,7 +90,7 @@ def reproduction(
     Parameters
     ----------
     slow : bool, optional
-        Whether the slow rows are among all, where none is named.
+        Whether the slow rows are among all, where none is named. They are run with the first seed only.
     settings : mapping, optional
         Scenario keys and values that every run has on top of its own.
     sensitivity : bool, optional
@@ -115,7 +115,8 @@ def reproduction(
     behind_rows = {job for row in chosen for job in row.jobs} if sensitivity else set()
     without_quota = {job for job in jobs if job in behind_rows and has_budget(job.with_values(on_top))}
     varied = [(_with_budget(job, tokens), seeds[0]) for tokens in BUDGETS for job in jobs if job in without_quota]
-    tasks = [*((job, seed) for seed in seeds for job in jobs), *varied]
+    once = set(jobs).difference(*(row.needs for row in chosen if row.number not in SLOW))
+    tasks = [*((job, seed) for seed in seeds for job in jobs if seed == seeds[0] or job not in once), *varied]
     outcomes = _run({(job, seed): (job.with_values(on_top), seed) for job, seed in tasks}, processes, cache, progress)
     results = Results(
         version=dualpath_lab.__version__,

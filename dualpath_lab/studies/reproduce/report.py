@@ -29,7 +29,7 @@ def compared(row: Row, outcomes: Mapping[int, Outcomes], by_budget: Mapping[int,
     ----------
     row : Row
     outcomes : mapping of seed to Outcomes
-        Where there are several seeds, ours is the mean over them, or whether the statement holds for all.
+        Where there are several seeds with the row's runs, ours is the mean over them, or whether the statement holds for all.
     by_budget : mapping of int to Outcomes, optional
         With other numbers of tokens in a forward without compute quota.
 
@@ -40,7 +40,8 @@ def compared(row: Row, outcomes: Mapping[int, Outcomes], by_budget: Mapping[int,
         ``kind``; of several seeds also ``seeds`` (ours for each) and ``spread`` (the least and the most; None for statements); ``detail``
         where the row has any (numbers behind ours; means over the seeds); and ``sensitivity`` (ours by the tokens of a forward).
     """
-    by_seed = {str(seed): row.simulate(done) for seed, done in outcomes.items()}
+    run = {seed: done for seed, done in outcomes.items() if all(job in done for job in row.needs)}
+    by_seed = {str(seed): row.simulate(done) for seed, done in run.items()}
     values = list(by_seed.values())
     statement = isinstance(row.published, str)
     ours = all(values) if statement else fmean(values)
@@ -51,7 +52,7 @@ def compared(row: Row, outcomes: Mapping[int, Outcomes], by_budget: Mapping[int,
         result["seeds"] = by_seed
         result["spread"] = None if statement else [min(values), max(values)]
     if row.detail:
-        details = [row.detail(done) for done in outcomes.values()]
+        details = [row.detail(done) for done in run.values()]
         result["detail"] = {name: fmean(detail[name] for detail in details) for name in details[0]}
     if by_budget:
         result["sensitivity"] = {str(tokens): row.simulate(done) for tokens, done in by_budget.items()}

@@ -8,10 +8,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from dualpath_lab.core.compiled import announce
 from dualpath_lab.scenario import Scenario, ScenarioError
+from dualpath_lab.studies.figures import FIGURES
 from dualpath_lab.studies.sweep.engines import run_here, run_on_cluster, run_on_processes
 from dualpath_lab.studies.sweep.plan import Plan, key_of, make_plan
-from dualpath_lab.studies.sweep.rows import DONE, FIGURES, Row
+from dualpath_lab.studies.sweep.rows import DONE, Row
 from dualpath_lab.studies.sweep.store import Results, StoredResults
 from dualpath_lab.studies.sweep.swept import Sweep
 
@@ -86,6 +88,7 @@ def sweep(
         done, bad = before, 0
         if progress:
             progress(done, bad, len(plan.scenarios))
+        announce()
         try:
             with closing(_rows(missing, processes, scheduler)) as rows:
                 for row in rows:

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ MOST_SCENARIOS = 100_000
 _DEEPEST = 8
 _PARTS = ("base", "grid", "list")
 _Changes = dict[str, Any]
+_Axis = tuple[str, ...]
+AXIS_SIGN = ","
+"""Between keys of a grid that move together."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,15 @@ class Plan:
     scenarios : dict of str to Scenario
         By key, in the sweep's order; of a grid the last key changes fastest.
     shape : tuple of int or None
-        How many values each swept key has; None for a list.
+        How many values each axis of a grid has; None for a list.
+    axes : tuple of tuple of str
+        The keys of each axis: one, or several that move together; of a list none.
     """
 
     swept: tuple[str, ...]
     scenarios: dict[str, Scenario]
     shape: tuple[int, ...] | None
+    axes: tuple[tuple[str, ...], ...] = ()
 
 
 def make_plan(source: str | Path | Mapping[str, Any]) -> Plan:
@@ -55,7 +61,9 @@ def make_plan(source: str | Path | Mapping[str, Any]) -> Plan:
     ----------
     source : path or mapping
         A YAML file or what it would hold: ``base``, scenario keys that all have in common, and either ``grid``, the values of each key
-        of which all combinations run, or ``list``, one mapping of keys a scenario. Keys may be dotted or nested.
+        of which all combinations run, or ``list``, one mapping of keys a scenario. Keys may be dotted or nested. Keys of a grid that
+        move together stand in one entry, with commas between them, and so do their values:
+        ``"cluster.prefill_nodes, cluster.decode_nodes": [[1, 2], [2, 4]]``.
 
     Raises
     ------
@@ -73,11 +81,13 @@ def make_plan(source: str | Path | Mapping[str, Any]) -> Plan:
     base = _changed(Scenario(), _flat(values.get("base") or {}, "base"), "base")
     if "grid" in values:
         axes = _axes(values["grid"], base)
+        swept = _single(itertools.chain(*axes))
         scenarios = _keyed(_grid(axes, base))
-        return Plan(tuple(axes), scenarios, tuple(len(choices) for choices in axes.values()))
+        return Plan(swept, scenarios, tuple(len(choices) for choices in axes.values()), tuple(axes))
     points = _points(values["list"])
-    swept = tuple(dict.fromkeys(key for point in points for key in point))
-    return Plan(swept, _keyed((f"list[{number}]", _changed(base, point, f"list[{number}]")) for number, point in enumerate(points)), None)
+    listed = [(f"list[{number}]", _changed(base, point, f"list[{number}]")) for number, point in enumerate(points)]
+    swept = _single(dict.fromkeys(itertools.chain(*points)))
+    return Plan(swept, _keyed(iter(listed)), None)
 
 
 def key_of(scenario: Scenario) -> str:
@@ -99,26 +109,52 @@ def as_json(scenario: Scenario) -> str:
     return json.dumps(scenario.model_dump(), sort_keys=True, allow_nan=False)
 
 
-def _axes(grid: Any, base: Scenario) -> dict[str, list[Any]]:
-    """The values of each key; every value is tried by itself, so that an error names it."""
-    axes = _flat(grid, "grid")
-    if not axes:
+def _axes(grid: Any, base: Scenario) -> dict[_Axis, list[_Changes]]:
+    """The points of each axis; every one is tried by itself, so that an error names it."""
+    entries = _flat(grid, "grid")
+    if not entries:
         raise ScenarioError("grid is empty: name at least one scenario key and its values.")
-    for key, choices in axes.items():
-        if not isinstance(choices, list) or not choices:
-            raise ScenarioError(f"grid: {key} = {shown(choices)} is not allowed: it should be a list of at least one value.")
+    axes = dict(_axis(name, choices) for name, choices in entries.items())
+    keys = list(itertools.chain(*axes))
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise ScenarioError(f"grid: the key {twice!r} stands twice.")
     _bound(math.prod(len(choices) for choices in axes.values()))
-    for key, choices in axes.items():
-        for number, value in enumerate(choices):
-            _changed(base, {key: value}, f"grid value {number + 1} of {key}")
+    for axis, choices in axes.items():
+        for number, point in enumerate(choices):
+            _changed(base, point, f"grid value {number + 1} of {AXIS_SIGN.join(axis)}")
     return axes
 
 
-def _grid(axes: Mapping[str, list[Any]], base: Scenario) -> Iterator[tuple[str, Scenario]]:
-    for values in itertools.product(*axes.values()):
-        point = dict(zip(axes, values, strict=True))
-        place = "grid at " + ", ".join(f"{key} = {shown(value)}" for key, value in point.items())
-        yield place, _changed(base, point, place)
+def _axis(name: str, choices: Any) -> tuple[_Axis, list[_Changes]]:
+    """An entry of a grid: its key, or keys that move together, and their values at each point."""
+    axis = tuple(key.strip() for key in name.split(AXIS_SIGN))
+    if not isinstance(choices, list) or not choices:
+        raise ScenarioError(f"grid: {name} = {shown(choices)} is not allowed: it should be a list of at least one value.")
+    if len(axis) == 1:
+        return axis, [{axis[0]: value} for value in choices]
+    for number, values in enumerate(choices):
+        if not isinstance(values, list | tuple) or len(values) != len(axis):
+            raise ScenarioError(
+                f"grid value {number + 1} of {name} = {shown(values)} is not allowed: it should be a list of {len(axis)} values, one a key."
+            )
+    return axis, [dict(zip(axis, values, strict=True)) for values in choices]
+
+
+def _grid(axes: Mapping[_Axis, list[_Changes]], base: Scenario) -> Iterator[tuple[str, Scenario]]:
+    for points in itertools.product(*axes.values()):
+        changes = dict(itertools.chain(*(point.items() for point in points)))
+        place = "grid at " + ", ".join(f"{key} = {shown(value)}" for key, value in changes.items())
+        yield place, _changed(base, changes, place)
+
+
+def _single(swept: Iterable[str]) -> tuple[str, ...]:
+    """The keys, once each is seen to be one of a scenario's own, and no short way to write several."""
+    keys, own = tuple(swept), Scenario.keys()
+    short = next((key for key in keys if key not in own), None)
+    if short is not None:
+        raise ScenarioError(f"{short} is not allowed in a grid or list: it stands for several keys; name those, or set it in base.")
+    return keys
 
 
 def _points(entries: Any) -> list[_Changes]:
@@ -141,7 +177,7 @@ def _flat(values: Any, place: str, above: str = "") -> _Changes:
         raise ScenarioError(f"{place} = {shown(values)} is not allowed: it should be a mapping of scenario keys.")
     flat: _Changes = {}
     for name, value in values.items():
-        key = f"{above}{name}"
+        key = f"{above}{AXIS_SIGN.join(map(str, name)) if isinstance(name, tuple) else name}"
         inner = _flat(value, place, f"{key}.") if isinstance(value, Mapping) else {key: value}
         twice = next((key for key in inner if key in flat), None)
         if twice is not None:

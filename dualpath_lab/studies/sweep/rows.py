@@ -1,4 +1,4 @@
-"""What a sweep keeps of a run: one flat row, and the types of its columns."""
+"""What a sweep keeps of a run: one flat row, and the types and units of its columns."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args
 
 import dualpath_lab
-from dualpath_lab.result import PERCENTILES, STAGES
 from dualpath_lab.scenario import Scenario
+from dualpath_lab.scenario import keys as scenario_keys
+from dualpath_lab.studies.figures import FIGURES, at, figures_of, unit_of_figure, unit_of_key
 from dualpath_lab.studies.run import Progress, simulate
 from dualpath_lab.studies.sweep.plan import as_json, key_of
 
@@ -19,25 +20,6 @@ Row = dict[str, Any]
 """A column's name to its value; None where a failed run has nothing to say."""
 
 DONE, FAILED = "done", "failed"
-
-FIGURES: dict[str, type] = {
-    "jct_s": float,
-    "simulated_s": float,
-    "agents_finished": int,
-    "turns": int,
-    **{f"tokens.{name}": int for name in ("appended", "generated", "hit", "computed")},
-    "hit_rate": float,
-    **{f"latency_s.{name}.{figure}": float for name in ("ttft", "ttst", "tpot", "trajectory") for figure in ("mean", *PERCENTILES)},
-    **{f"ttft_breakdown_s.{stage}": float for stage in STAGES},
-    **{f"storage_bytes.{name}": int for name in ("read", "written")},
-    "kv_bytes_per_token": int,
-    "working_set_bytes": float,
-    **{f"balance.{name}": float for name in ("snic_max_over_mean", "attention_max_over_mean")},
-    "slo_met": bool,
-    "bottleneck": str,
-    "events": int,
-}
-"""A run's JSON, flat, but for its scenario and its links: the same to the last bit wherever the scenario runs."""
 
 _FRAME: dict[str, type] = {"status": str, "error": str}
 _ASIDE: dict[str, type] = {"wall_s": float, "key": str, "scenario": str}
@@ -63,7 +45,7 @@ def run_row(scenario: Scenario, key: str, progress: Progress | None = None) -> R
         values = simulate(scenario, progress).to_dict()
     except Exception as error:  # whatever it is, the other scenarios go on
         return row | failed(f"{type(error).__name__}: {error}")
-    return row | {"status": DONE} | {name: at(values, name) for name in FIGURES} | {"wall_s": values["wall_s"]}
+    return row | {"status": DONE} | figures_of(values) | {"wall_s": values["wall_s"]}
 
 
 def failed(cause: str) -> Row:
@@ -71,17 +53,11 @@ def failed(cause: str) -> Row:
     return {"status": FAILED, "error": " ".join(cause.split())}
 
 
-def at(values: Any, key: str) -> Any:
-    """What stands at a dotted key; None where nothing does."""
-    for name in key.split("."):
-        if not isinstance(values, dict):
-            return None
-        values = values.get(name)
-    return values
-
-
 def as_arrow(rows: list[Row], swept: tuple[str, ...]) -> pa.Table:
-    """Rows as a table: swept keys, status and error, figures, and what is set aside: wall-clock time, key and scenario."""
+    """Rows as a table: swept keys, status and error, figures, and what is set aside: wall-clock time, key and scenario.
+
+    A column with a unit has it in its metadata, as ``units``.
+    """
     import pyarrow as pa
 
     arrow = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
@@ -90,7 +66,16 @@ def as_arrow(rows: list[Row], swept: tuple[str, ...]) -> pa.Table:
     for row in rows:
         scenario = json.loads(row["scenario"])
         with_swept.append(row | {key: at(scenario, key) for key in swept})
-    return pa.Table.from_pylist(with_swept, schema=pa.schema([(name, arrow[kind]) for name, kind in types.items()]))
+    units = units_of(swept)
+    fields = [pa.field(name, arrow[kind], metadata={"units": units[name]} if name in units else None) for name, kind in types.items()]
+    return pa.Table.from_pylist(with_swept, schema=pa.schema(fields))
+
+
+def units_of(swept: tuple[str, ...]) -> dict[str, str]:
+    """Units of the columns that have one."""
+    units = {str(key): unit_of_key(key) for key in scenario_keys() if key in swept}
+    units |= {name: unit_of_figure(name) for name in (*FIGURES, "wall_s")}
+    return {name: unit for name, unit in units.items() if unit}
 
 
 def _scenario_type(key: str) -> type:

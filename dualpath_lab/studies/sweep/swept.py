@@ -9,8 +9,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from dualpath_lab.scenario import ScenarioError
-from dualpath_lab.studies.sweep.plan import Plan
-from dualpath_lab.studies.sweep.rows import FAILED, FIGURES, at
+from dualpath_lab.scenario import keys as scenario_keys
+from dualpath_lab.studies.figures import FIGURES, at
+from dualpath_lab.studies.sweep.plan import AXIS_SIGN, Plan
+from dualpath_lab.studies.sweep.rows import FAILED, units_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,12 +55,18 @@ class Sweep:
         DataFrame
             Swept keys; ``status`` ("done" or "failed") and ``error``; the figures of a run's JSON with dotted names, in its units (s,
             bytes, tokens); and aside ``wall_s``, the only column in which two runs may differ, ``key`` and ``scenario`` (JSON).
+            ``attrs["units"]`` maps columns to their units.
         """
         frame: pd.DataFrame = self.arrow.to_pandas()
+        frame.attrs["units"] = units_of(self.plan.swept)
         return frame
 
     def to_xarray(self) -> xr.Dataset:
-        """The figures of a grid with a dimension for each swept key; of those that failed or did not run, NaN or None.
+        """The figures of a grid with a dimension for each axis; of those that failed or did not run, NaN or None.
+
+        An axis of one key has the key's name and values; linked keys make one axis, whose labels are their values joined by ``:``, with a
+        coordinate along it for each key. ``attrs["units"]`` of a variable or coordinate is its unit, ``attrs["long_name"]`` of a key
+        its meaning.
 
         Raises
         ------
@@ -69,11 +77,22 @@ class Sweep:
 
         if self.plan.shape is None:
             raise ScenarioError("A list of scenarios has no dimensions: only a grid becomes an xarray Dataset.")
-        table, shape, dims = self.table().set_index("key").reindex(list(self.plan.scenarios)), self.plan.shape, self.plan.swept
+        table, shape = self.table().set_index("key").reindex(list(self.plan.scenarios)), self.plan.shape
         scenarios = [scenario.model_dump() for scenario in self.plan.scenarios.values()]
-        coordinates = {key: list(dict.fromkeys(at(scenario, key) for scenario in scenarios)) for key in dims}
+        units = units_of(self.plan.swept)
+        meanings = {str(key): key.meaning for key in scenario_keys()}
+        dims: list[str] = []
+        coordinates: dict[str, tuple[str, list[Any], dict[str, str]]] = {}
+        for axis in self.plan.axes:
+            dims.append(AXIS_SIGN.join(axis))
+            points = list(dict.fromkeys(tuple(at(scenario, key) for key in axis) for scenario in scenarios))
+            if len(axis) > 1:
+                coordinates[dims[-1]] = dims[-1], [":".join(map(str, point)) for point in points], {}
+            for key, values in zip(axis, zip(*points, strict=True), strict=True):
+                coordinates[key] = dims[-1], list(values), _attributes(units.get(key), meanings.get(key))
         names = ("status", "error", *FIGURES, "wall_s")
-        return xr.Dataset({name: (dims, table[name].to_numpy().reshape(shape)) for name in names}, coordinates)
+        data = {name: (dims, table[name].to_numpy().reshape(shape), _attributes(units.get(name))) for name in names}
+        return xr.Dataset(data, coordinates)
 
     def failures(self) -> list[dict[str, Any]]:
         """What went wrong, the most frequent first: cause, how often, and one scenario's whole message.
@@ -98,3 +117,7 @@ class Sweep:
         lines = [f"{values['scenarios']} scenarios: {values['done']} done, {values['failed']} failed; {values['ran']} ran now"]
         lines += [f"  {failure['count']} x {failure['example']}" for failure in values["failures"]]
         return "\n".join(lines)
+
+
+def _attributes(units: str | None, long_name: str | None = None) -> dict[str, str]:
+    return {name: value for name, value in (("units", units), ("long_name", long_name)) if value}

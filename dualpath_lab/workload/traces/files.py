@@ -1,11 +1,11 @@
-"""A trace file's text, line by line: plain, gzip or xz, told by its first bytes, and never more of it in memory than a line."""
+"""A trace file's text, line by line: plain, gzip, xz or zstd, told by its first bytes, and never more of it in memory than a line."""
 
 from __future__ import annotations
 
 import gzip
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,12 +15,20 @@ LONGEST_LINE = 16 * 2**20
 """Bytes; a recorded session of 2,000 calls takes 4 MB."""
 MOST_BYTES = 2 * 2**30
 """Of the text, unpacked."""
-MOST_LINES = 10_000_000
-_XZ_MEMORY = 128 * 2**20
-"""What xz may ask for; its highest preset takes 65 MiB."""
+MOST_LINES = 30_000_000
+"""Beyond ``MOST_TURNS`` sessions are drawn."""
+_UNPACK_MEMORY = 128 * 2**20
+"""What unpacking may ask for; xz's highest preset takes 65 MiB."""
 _CHUNK = 2**20
-_GZIP, _XZ, _ZIP = b"\x1f\x8b", b"\xfd7zXZ\x00", b"PK\x03\x04"
-_PACKED = {".gz": ("gzip", _GZIP), ".xz": ("xz", _XZ)}
+_GZIP, _XZ, _ZSTD = b"\x1f\x8b", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"
+_PACKED = {".gz": ("gzip", _GZIP), ".xz": ("xz", _XZ), ".zst": ("zstd", _ZSTD), ".zstd": ("zstd", _ZSTD)}
+_UNREADABLE = {
+    b"PK\x03\x04": "a zip archive: it should be plain, gzip, xz or zstd",
+    b"BZh": "packed with bzip2: it should be plain, gzip, xz or zstd",
+    b"\x7fELF": "a program: it should be text or Parquet",
+    b"\xff\xfe": "text in UTF-16: it should be in UTF-8",
+    b"\xfe\xff": "text in UTF-16: it should be in UTF-8",
+}
 
 
 def failure(path: Path, what: str) -> ScenarioError:
@@ -71,50 +79,66 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _text(path: Path, number: int, line: bytes) -> str:
+    if number == 1 and line.startswith(b"PAR1"):
+        raise failure(path, "is a packed Parquet file: it should be unpacked, as Parquet packs its columns itself")
+    if number == 1 and (what := next((what for magic, what in _UNREADABLE.items() if line.startswith(magic)), None)):
+        raise failure(path, f"is {what}")
     try:
-        return line.decode("utf-8-sig" if number == 1 else "utf-8")
+        return line.decode("utf-8-sig" if number == 1 else "utf-8").removesuffix("\r")
     except UnicodeDecodeError:
         raise failure(path, f"is not text in UTF-8: line {number} cannot be decoded") from None
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
-    kind, magic = _PACKED.get(path.suffix, ("", b""))
-    if kind and not begins_with(path, magic):
-        raise failure(path, f"is not a whole {kind} file, as its name says it should be")
-    if begins_with(path, _ZIP):
-        raise failure(path, "is a zip archive: it should be plain, gzip or xz")
+    expected, magic = _PACKED.get(path.suffix.lower(), ("", b""))
+    if expected and not begins_with(path, magic):
+        raise failure(path, f"is not a whole {expected} file, as its name says it should be")
+    kind = next((kind for kind, magic in _PACKED.values() if begins_with(path, magic)), "")
     try:
         with path.open("rb") as file:
-            if begins_with(path, _GZIP):
-                yield from _gunzip(file)
-            elif begins_with(path, _XZ):
-                yield from _unxz(file)
-            else:
-                yield from iter(lambda: file.read(_CHUNK), b"")
+            yield from _UNPACK[kind](file) if kind else _read(file.read)
     except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError):
-        kind = "gzip" if begins_with(path, _GZIP) else "xz"
-        raise failure(path, f"is not a whole {kind} file, or one that needs more than {_XZ_MEMORY / 2**20:.0f} MiB to unpack") from None
+        raise _not_whole(path, kind) from None
     except OSError as error:
-        raise failure(path, f"cannot be read: {error.strerror}") from None
+        raise (_not_whole(path, kind) if kind == "zstd" else failure(path, f"cannot be read: {error.strerror}")) from None
+
+
+def _not_whole(path: Path, kind: str) -> ScenarioError:
+    return failure(path, f"is not a whole {kind} file, or one that needs more than {_UNPACK_MEMORY / 2**20:.0f} MiB to unpack")
+
+
+def _read(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    return iter(lambda: read(_CHUNK), b"")
 
 
 def _gunzip(file: BinaryIO) -> Iterator[bytes]:
     with gzip.GzipFile(fileobj=file) as unpacked:
-        yield from iter(lambda: unpacked.read(_CHUNK), b"")
+        yield from _read(unpacked.read)
+
+
+def _unzstd(file: BinaryIO) -> Iterator[bytes]:
+    """All frames; the library bounds what one may ask for at 128 MiB."""
+    import pyarrow as pa
+
+    with pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd") as unpacked:
+        yield from _read(unpacked.read)
 
 
 def _unxz(file: BinaryIO) -> Iterator[bytes]:
     """All streams of the file, with nulls between them or not."""
-    unpacker, packed = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY), b""
+    unpacker, packed = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_UNPACK_MEMORY), b""
     while True:
         if unpacker.eof:
             packed = (unpacker.unused_data or file.read(_CHUNK)).lstrip(b"\0")
             if not packed:
                 return
-            unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+            unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_UNPACK_MEMORY)
         elif unpacker.needs_input:
             packed = file.read(_CHUNK)
             if not packed:
                 raise EOFError
         yield unpacker.decompress(packed, _CHUNK)
         packed = b""
+
+
+_UNPACK = {"gzip": _gunzip, "xz": _unxz, "zstd": _unzstd}

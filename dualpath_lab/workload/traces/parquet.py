@@ -1,29 +1,19 @@
-"""Columns of a Parquet file, in the same hands as those of CSV."""
+"""A table or JSON-like objects in a Parquet file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from dualpath_lab.workload.traces.files import MOST_BYTES, failure
-from dualpath_lab.workload.traces.tables import Array, Table
-from dualpath_lab.workload.traces.values import (
-    A_COUNT,
-    A_NAME,
-    LONGEST_GAP_S,
-    LONGEST_NAME,
-    MOST_TOKENS,
-    MOST_TURNS,
-    SOME_SECONDS,
-    too_many,
-    wrong,
-)
+from dualpath_lab.workload.traces.files import MOST_BYTES, MOST_LINES, failure
+from dualpath_lab.workload.traces.records import Record
+from dualpath_lab.workload.traces.tables import Batch
+from dualpath_lab.workload.traces.times import SinceEpoch
 
 MAGIC = b"PAR1"
 _BATCH_ROWS = 65_536
+_BATCH_BYTES = 2**24
 
 
 class ParquetFile:
@@ -35,64 +25,55 @@ class ParquetFile:
         If it is broken or too large.
     """
 
+    unit, is_text = "row", False
+
     def __init__(self, path: Path) -> None:
         import pyarrow as pa
         from pyarrow import parquet
 
         self.path = path
-        self._broken = (pa.ArrowException, OSError, MemoryError, ValueError)
+        self._broken = (pa.ArrowException, OSError, MemoryError, ValueError, UnicodeDecodeError)
         try:
             self._file = parquet.ParquetFile(path)
+            self.names: list[str] = list(self._file.schema_arrow.names)
         except self._broken:
             raise failure(path, "is not a whole Parquet file") from None
         metadata = self._file.metadata
-        if metadata.num_rows > MOST_TURNS:
-            raise too_many(path)
-        if sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)) > MOST_BYTES:
-            raise failure(path, f"is too long: it should have at most {MOST_BYTES / 2**30:.0f} GiB, unpacked")
+        size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+        if size > MOST_BYTES or metadata.num_rows > MOST_LINES:
+            raise failure(path, f"is too long: it should have at most {MOST_BYTES / 2**30:.0f} GiB, unpacked, and {MOST_LINES:,} rows")
         if metadata.num_rows == 0:
             raise failure(path, "holds no turns: it should have at least one row")
-        self.header: list[str] = list(self._file.schema_arrow.names)
+        self._batch_rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES * metadata.num_rows // max(size, 1)))
 
-    def read(self, kinds: dict[str, str]) -> Table:
-        """Columns by name, each of kind ``session``, ``count`` or ``gap``."""
-        names: dict[str, int] = {}
-        parts: dict[str, list[Array]] = {column: [] for column in kinds}
-        first = 0
-        for batch in self._batches(list(kinds)):
-            for column, kind in kinds.items():
-                parts[column].append(self._array(column, kind, batch[column], first, names))
-            first += len(batch["turn"])
-        columns = {column: np.concatenate(part) for column, part in parts.items()}
-        return Table(self.path, columns, np.arange(1, first + 1), list(names), "row")
+    def batches(self, columns: Collection[str]) -> Iterator[Batch]:
+        """Yield row numbers and values as Python has them; moments in seconds since 1970.
 
-    def _batches(self, columns: list[str]) -> Iterator[dict[str, list[Any]]]:
+        Raises
+        ------
+        ScenarioError
+            If the file is broken.
+        """
+        first = 1
         try:
-            for batch in self._file.iter_batches(_BATCH_ROWS, columns=columns):
-                yield {column: batch.column(column).to_pylist() for column in columns}
+            for batch in self._file.iter_batches(self._batch_rows, columns=list(columns)):
+                yield range(first, first + batch.num_rows), {column: _values(batch.column(column)) for column in columns}
+                first += batch.num_rows
         except self._broken:
             raise failure(self.path, "is not a whole Parquet file") from None
 
-    def _array(self, column: str, kind: str, values: Sequence[Any], first: int, names: dict[str, int]) -> Array:
-        good, allowed = _KINDS[kind]
-        for index, value in enumerate(values):
-            if not good(value):
-                raise wrong(self.path, f"row {first + index + 1}", column, value, allowed)
-        if kind == "session":
-            return np.array([names.setdefault(str(value), len(names)) for value in values], np.int64)
-        return np.array(values, np.int64) if kind == "count" else np.array([value or 0.0 for value in values], np.float64)
+    def records(self) -> Iterator[Record]:
+        """Yield the rows as objects."""
+        for rows, columns in self.batches(self.names):
+            for index, row in enumerate(rows):
+                yield Record(self.path, f"row {row}", {name: found[index] for name, found in columns.items()})
 
 
-def _is_name(value: Any) -> bool:
-    return (isinstance(value, str) and 0 < len(value) <= LONGEST_NAME) or type(value) is int
+def _values(column: Any) -> list[Any]:
+    import pyarrow as pa
 
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= MOST_TOKENS
-
-
-def _is_gap(value: Any) -> bool:
-    return value is None or (type(value) in (int, float) and 0 <= value <= LONGEST_GAP_S)
-
-
-_KINDS = {"session": (_is_name, A_NAME), "count": (_is_count, A_COUNT), "gap": (_is_gap, SOME_SECONDS)}
+    if not pa.types.is_timestamp(column.type):
+        found: list[Any] = column.to_pylist()
+        return found
+    microseconds = column.cast(pa.timestamp("us", column.type.tz), safe=False).cast(pa.int64())
+    return [None if value is None else SinceEpoch(value / 1e6) for value in microseconds.to_pylist()]

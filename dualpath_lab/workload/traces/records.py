@@ -1,17 +1,21 @@
-"""JSON objects of a trace, one a line or one file, and their fields; what is missing or wrong is told with its place."""
+"""JSON objects of a trace, one a line or one file: a table, or records with others inside; what is wrong is told with its place."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from dualpath_lab.scenario import ScenarioError
 from dualpath_lab.workload.traces.files import LONGEST_LINE, failure
-from dualpath_lab.workload.traces.values import A_COUNT, LONGEST_GAP_S, MOST_TOKENS, wrong
+from dualpath_lab.workload.traces.tables import Batch
+from dualpath_lab.workload.traces.values import A_COUNT, LONGEST_GAP_S, MOST_TOKENS, shortened, wrong
 
 _MISSING = object()
+_BATCH_ROWS = 20_000
+_BATCH_CHARACTERS = 2**24
 
 
 class Record:
@@ -41,6 +45,11 @@ class Record:
     def optional_count(self, field: str) -> int:
         """A number of tokens; 0 where it is missing or null."""
         return 0 if self.fields.get(field) is None else self.count(field)
+
+    def optional(self, field: str) -> Record | None:
+        """An object inside this one, if it is there and is one."""
+        value = self.fields.get(field)
+        return self._inner(value, field) if isinstance(value, dict) else None
 
     def seconds(self, field: str) -> float:
         """A span of time; 0 where it is missing or null."""
@@ -73,33 +82,105 @@ class Record:
         return Record(self.path, f"{self.place}, {name}", value)
 
 
-def read_records(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[Record]:
-    """Yield the objects of a file: one a line, or where the first line is no JSON by itself, the file's only one or those of its list.
+class JsonFile:
+    """An open file: its first object, and all of them as records or as the rows of a table.
+
+    Columns are the fields of the objects of a first batch; an object need not have them all.
 
     Raises
     ------
     ScenarioError
-        If it is not JSON, or holds something else.
+        If it is not JSON, or the first value is no object.
     """
-    lines = iter(lines)
-    for position, (number, text) in enumerate(lines):
-        if not text.strip():
-            continue
-        place, value = f"line {number}", _parsed(text)
-        if value is _MISSING and position == 0:
-            place, value = "line 1", _parsed(_whole(path, text, lines))
-        if value is _MISSING:
-            raise failure(path, f"is not JSON: {place} cannot be read")
-        if isinstance(value, list) and position == 0:
-            yield from (_record(path, f"entry {index}", one) for index, one in enumerate(value, start=1))
-        else:
-            yield _record(path, place, value)
+
+    is_text = False
+
+    def __init__(self, path: Path, lines: Iterable[tuple[int, str]]) -> None:
+        self.path, self.unit = path, "line"
+        self._lines = iter(lines)
+        values = self._values()
+        first = next(values, None)
+        if first is None:
+            raise failure(path, "holds no turns: it should have at least one JSON object")
+        self.first: dict[str, Any] = first[1]
+        self._objects = chain([first], values)
+        self._batch: list[tuple[int, dict[str, Any]]] = []
+        self._later: dict[str, None] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """All fields that were seen so far, at least those of the first batch."""
+        if not self._batch:
+            self._batch = self._next()
+        return list(dict.fromkeys(chain.from_iterable(fields for _, fields in self._batch)) | self._later)
+
+    def records(self) -> Iterator[Record]:
+        """Yield the objects."""
+        for place, fields in self._objects:
+            yield Record(self.path, f"{self.unit} {place}", fields)
+
+    def batches(self, columns: Collection[str]) -> Iterator[Batch]:
+        """Yield places and the objects' fields; None for one that is not there."""
+        first = self.names
+        batch = self._batch
+        while batch:
+            yield [place for place, _ in batch], {column: [fields.get(column) for _, fields in batch] for column in columns}
+            batch = self._next()
+            self._later |= dict.fromkeys(name for _, fields in batch for name in fields if name not in first)
+
+    def _next(self) -> list[tuple[int, dict[str, Any]]]:
+        batch, size = [], 0
+        for one in self._objects:
+            batch.append(one)
+            size += self._size
+            if len(batch) == _BATCH_ROWS or size > _BATCH_CHARACTERS:
+                break
+        return batch
+
+    def _values(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield the objects: one a line, or where the first line is no JSON by itself, the file's only one or those of its list."""
+        first = True
+        for number, text in self._lines:
+            if not text.strip():
+                continue
+            self._size, value = len(text), _parsed(text)
+            if value is _MISSING and first:
+                self._size, value = 0, _parsed(_whole(self.path, text, self._lines))
+            if value is _MISSING:
+                raise failure(self.path, f"is not JSON: line {number} cannot be read")
+            if first:
+                _refuse_twice(self.path, text)
+            if isinstance(value, list) and first:
+                self.unit, self._size = "entry", 0
+                for entry, one in enumerate(value, start=1):
+                    yield entry, self._checked(entry, one)
+            else:
+                yield number, self._checked(number, value)
+            first = False
+
+    def _checked(self, place: int, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise failure(self.path, f"should hold JSON objects, and {self.unit} {place} is none")
+        return value
 
 
-def _record(path: Path, place: str, value: Any) -> Record:
-    if not isinstance(value, dict):
-        raise failure(path, f"should hold JSON objects, and {place} is none")
-    return Record(path, place, value)
+def _refuse_twice(path: Path, text: str) -> None:
+    """Refuse a name that stands twice in an object, of which JSON would forget the first."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise failure(path, f"names the column {shortened(twice)!r} twice")
+        return found
+
+    try:
+        json.loads(text, object_pairs_hook=once)
+    except ScenarioError:
+        raise
+    except (ValueError, RecursionError):  # of a file printed over several lines, this is but the first
+        return
 
 
 def _parsed(text: str) -> Any:

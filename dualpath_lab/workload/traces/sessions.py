@@ -22,6 +22,11 @@ class Sessions:
         self._turns: list[tuple[int, int, int]] = []
         self._gaps: list[float] = []
 
+    @property
+    def turns(self) -> int:
+        """How many there are so far."""
+        return len(self._turns)
+
     def start(self) -> None:
         """Begin a session; one without turns leaves no trace."""
         if not self._first_turn or self._first_turn[-1] < len(self._turns):

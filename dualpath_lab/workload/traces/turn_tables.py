@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dualpath_lab.scenario import ScenarioError
 from dualpath_lab.workload.statistics import gap_spreads
-from dualpath_lab.workload.traces.tables import Table
+from dualpath_lab.workload.traces.tables import Draw, Rows, Table, read_table, spelled
 from dualpath_lab.workload.traces.values import MOST_TOKENS, shortened
 from dualpath_lab.workload.trajectories import Workload
 
@@ -29,20 +29,18 @@ CYCLE = "cycle_time_s"
 KIND = "gap_kind"
 """Column of a Claude Code trace, ``tool`` or ``user``, that splits the gaps in the statistics."""
 
-Reader = Callable[[dict[str, str]], Table]
 
-
-def is_plain(header: Sequence[str]) -> bool:
+def is_plain(names: Collection[str]) -> bool:
     """Whether these are the columns of our own form."""
-    return set(PLAIN) <= set(header)
+    return set(PLAIN) <= set(names)
 
 
-def is_recorded(header: Sequence[str]) -> bool:
-    """Whether these are the columns of a recorded form."""
-    return set(REQUIRED) <= set(header) and bool({GAP, CYCLE} & set(header))
+def is_recorded(names: Collection[str]) -> bool:
+    """Whether these are columns of a recorded form."""
+    return set(REQUIRED) <= set(names)
 
 
-def read_plain(name: str, header: Sequence[str], read: Reader) -> Workload:
+def read_plain(rows: Rows, draw: Draw | None = None) -> Workload:
     """Read our own form: ``session, turn, appended, generated`` and maybe ``gap_s, context``; rows in any order.
 
     Turns of a session are numbered 0, 1, 2, ... A turn's prompt is ``context + appended`` tokens; ``context``, tokens that earlier
@@ -54,15 +52,16 @@ def read_plain(name: str, header: Sequence[str], read: Reader) -> Workload:
     ScenarioError
         If a column is unknown or a row breaks these rules.
     """
-    unknown = next((column for column in header if column not in PLAIN + PLAIN_OPTIONAL), None)
-    optional = {column: kind for column, kind in (("gap_s", "gap"), ("context", "count")) if column in header}
-    table = read({"session": "session"} | dict.fromkeys(PLAIN[1:], "count") | optional)
+    names = spelled(rows)
+    unknown = next((name for one, name in names.items() if one not in PLAIN + PLAIN_OPTIONAL), None)
     if unknown is not None:
         raise ScenarioError(
-            f"Trace {str(table.path)!r} has an unknown column {shortened(unknown)!r}: it should have {', '.join(PLAIN)} "
+            f"Trace {str(rows.path)!r} has an unknown column {shortened(unknown)!r}: it should have {', '.join(PLAIN)} "
             f"and may have {' and '.join(PLAIN_OPTIONAL)}."
         )
-    table = table.sorted(np.lexsort((table["turn"], table["session"])))
+    optional = {column: kind for column, kind in (("gap_s", "gap"), ("context", "count")) if column in names}
+    table = read_table(rows, {"session": "session"} | dict.fromkeys(PLAIN[1:], "count") | optional, draw)
+    table = table.taken(np.lexsort((table["turn"], table["session"])))
     first_turn = _numbered(table)
     lengths = table["appended"] + table["generated"]
     before = _within(np.cumsum(lengths) - lengths, first_turn)
@@ -72,14 +71,14 @@ def read_plain(name: str, header: Sequence[str], read: Reader) -> Workload:
     table.refuse(context + lengths > MOST_TOKENS, "appended", f"such that a session has at most {MOST_TOKENS} tokens")
     table.refuse((context + table["appended"]) < 1, "appended", "at least 1, as the prompt holds nothing else")
     gap_s = table["gap_s"].copy() if "gap_s" in optional else np.zeros(len(table))
-    return _workload(name, first_turn, context, table["appended"], table["generated"], gap_s)
+    return _workload(table, first_turn, context, table["appended"], table["generated"], gap_s)
 
 
-def read_recorded(name: str, header: Sequence[str], read: Reader) -> Workload:
+def read_recorded(rows: Rows, draw: Draw | None = None) -> Workload:
     """Read a table made of Claude Code sessions (with ``gap_before_s``) or mini-SWE-agent ones (with ``cycle_time_s``).
 
-    Columns that are not named here are not looked at. A turn's context is ``hit_tokens_incl_output`` (generated tokens are cached too),
-    its append ``input_tokens`` less that, possibly 0, and it generates ``output_tokens``, possibly 0.
+    A turn's context is ``hit_tokens_incl_output`` (generated tokens are cached too), its append ``input_tokens`` less that, possibly 0,
+    and it generates ``output_tokens``, possibly 0. Other columns are not looked at, and a note names them.
 
     ``gap_before_s`` (tool or human; 0 where empty) is the pause before a turn. mini-SWE-agent records no such pause, its cycle time
     includes the model's own latency, so gaps are 0.
@@ -90,21 +89,26 @@ def read_recorded(name: str, header: Sequence[str], read: Reader) -> Workload:
     Raises
     ------
     ScenarioError
-        If a row breaks these rules.
+        If a row breaks these rules, or neither column of times is there.
     """
-    gap = {column: kind for column, kind in ((GAP, "gap"), (KIND, "tool")) if column in header}
-    table = read({"session": "session"} | dict.fromkeys(REQUIRED[1:], "count") | gap)
+    names = spelled(rows)
+    if not {GAP, CYCLE} & set(names):
+        raise ScenarioError(
+            f"Trace {str(rows.path)!r} lacks a column: beside {', '.join(REQUIRED)} it should have {GAP}, the pause before a turn in "
+            f"seconds, or {CYCLE} where no pauses are known."
+        )
+    gap = {column: kind for column, kind in ((GAP, "gap"), (KIND, "tool")) if column in names}
+    table = read_table(rows, {"session": "session"} | dict.fromkeys(REQUIRED[1:], "count") | gap, draw)
     session = table["session"]
-    back = np.maximum.accumulate(session) > session
-    table.refuse(back, "session", "a new session, as the rows of one session stand together")
+    table.refuse(np.maximum.accumulate(session) > session, "session", "a new session, as the rows of one session stand together")
     first_turn = _numbered(table)
     prompt, generate, context = (table[column] for column in REQUIRED[2:])
     table.refuse(prompt == 0, "input_tokens", "at least 1")
     table.refuse(context > prompt, REQUIRED[4], lambda row: f"at most input_tokens, {prompt[row]}")
     _check_context(table, REQUIRED[4], prompt - context, generate, first_turn)
     gap_s = table[GAP].copy() if GAP in gap else np.zeros(len(table))
-    workload = _workload(name, first_turn, context, prompt - context, generate, gap_s)
-    return replace(workload, notes=gap_spreads(workload, table[KIND])) if len(gap) == 2 else workload
+    workload = _workload(table, first_turn, context, prompt - context, generate, gap_s)
+    return replace(workload, notes={**workload.notes, **gap_spreads(workload, table[KIND])}) if len(gap) == 2 else workload
 
 
 def _numbered(table: Table) -> Ints:
@@ -136,13 +140,7 @@ def _within(running: Ints, first_turn: Ints) -> Ints:
     return running - np.repeat(running[first_turn[:-1]], np.diff(first_turn))
 
 
-def _workload(
-    name: str,
-    first_turn: Ints,
-    context: Ints,
-    append: Ints,
-    generate: Ints,
-    gap_s: Floats,
-) -> Workload:
+def _workload(table: Table, first_turn: Ints, context: Ints, append: Ints, generate: Ints, gap_s: Floats) -> Workload:
     gap_s[first_turn[:-1]] = 0
-    return Workload(name, first_turn, context, append, generate, gap_s, int((context + append + generate).max()))
+    longest = int((context + append + generate).max())
+    return Workload(table.path.name, first_turn, context, append, generate, gap_s, longest, notes={"notes": list(table.notes)})
