@@ -176,7 +176,8 @@ def expected_bytes(simulation: Simulation) -> dict[tuple[str, str], int]:
 @given(case=cases(tuple(system for system in SYSTEMS if system != "oracle")))
 def test_law_2_bytes_are_those_of_the_paths(branching_trace: Traces, case: dict[str, Any]) -> None:
     """Law 2 and section 4, link by link. Mutant: a loop-back takes one direction only; misses go missing on the decode path;
-    a chunked prefill stores its hits twice, or loads what its record doesn't tell; the write-back leaves whole blocks out or writes what was hit.
+    a chunked prefill stores its hits twice, or loads what its record doesn't tell; the write-back
+    leaves whole blocks out or writes what was hit.
     """
     simulation = ran(scenario_of(case, branching_trace))
     expected = expected_bytes(simulation)

@@ -54,8 +54,9 @@ def test_without_limits_to_bandwidth_every_system_is_its_oracle(
 ) -> None:
     """Law 9, where 0.1 % is asked for. Mutant: a wait or a copy that no bandwidth removes; a system that outruns the zero-I/O bound.
 
-    A system's oracle places and batches as it does; the time it takes to submit a copy is no bandwidth and is lifted. Which of two turns comes first decides where both go, and by this the rest of the run: so links are so fast that no two
-    turns change places, and random pauses see to it that none come at once.
+    A system's oracle places and batches as it does; the time it takes to submit a copy is no bandwidth and is lifted. Which of two turns
+    comes first decides where both go, and by this the rest of the run: so links are so fast that no two turns change places, and random
+    pauses see to it that none come at once.
     """
     monkeypatch.setattr(calibration, "COPY_SUBMIT_S", {"rdma": 0.0, "copy_engine": 0.0})
     workload = {"source": source, "agents": 12, "append_scale": append_scale, "tool_gap_s": 0.5}
