@@ -457,7 +457,7 @@ def test_dual_path_systems_do_read_on_both_sides(branching_trace: Traces) -> Non
 @pytest.mark.parametrize("system", ["layerwise", "roundrobin", "dualpath", "split"])
 @pytest.mark.parametrize("model", ["ds-660b", "qwen-32b"])
 def test_turns_of_the_drawn_cases_are_cut(branching_trace: Traces, system: str, model: str) -> None:
-    """Section 4, so that law 2 is tried on later chunks too; the quota never cuts those of a small model. Mutant: nothing is ever loaded again."""
+    """Section 4, so that law 2 is tried on later chunks; the quota cuts none of a small model. Mutant: nothing is ever loaded again."""
     cluster = {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": 2, "storage_gbps": 20, "hbm_gbytes": 1000}
     table = ran(Scenario(model=model, system=system, cluster=cluster, workload={"source": branching_trace(0), "agents": 12})).log.columns()
     again = table["prefill_reloaded"] + table["decode_reloaded"]
