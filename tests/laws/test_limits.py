@@ -54,8 +54,9 @@ def test_without_limits_to_bandwidth_every_system_is_its_oracle(
 ) -> None:
     """Law 9, where 0.1 % is asked for. Mutant: a wait or a copy that no bandwidth removes; a system that outruns the zero-I/O bound.
 
-    A system's oracle places and batches as it does; the time it takes to submit a copy is no bandwidth and is lifted. Which of two turns comes first decides where both go, and by this the rest of the run: so links are so fast that no two
-    turns change places, and random pauses see to it that none come at once.
+    A system's oracle places and batches as it does; the time it takes to submit a copy is no bandwidth and is lifted. Which of two turns
+    comes first decides where both go, and by this the rest of the run: so links are so fast that no two turns change places, and random
+    pauses see to it that none come at once.
     """
     monkeypatch.setattr(calibration, "COPY_SUBMIT_S", {"rdma": 0.0, "copy_engine": 0.0})
     workload = {"source": source, "agents": 12, "append_scale": append_scale, "tool_gap_s": 0.5}
@@ -76,11 +77,12 @@ def test_compute_bound_is_flops_over_rate(equal_trace: Callable[..., str], syste
     """Law 9: answers of one token leave prefill alone. Mutant: attention or linear layers counted twice, or on one GPU of many.
 
     Engines that always have work take FLOPs / (GPUs x rate) and the forwards' layers; within 1 % on several engines, whose last
-    forwards are not equally full. A cached block costs nothing here, as it would cost once more wherever a turn is cut.
+    forwards are not equally full. A cached block costs nothing here, as it would cost once more wherever a turn is
+    cut; nor do the host's launches hold up a forward that isn't full.
     """
     gpu = load_hardware("h800")
     hardware = tmp_path / "hardware.yaml"
-    hardware.write_text(yaml.safe_dump(gpu.model_dump() | {"layer_block_s": 0.0}), encoding="utf-8")
+    hardware.write_text(yaml.safe_dump(gpu.model_dump() | {"layer_block_s": 0.0, "prefill_layer_floor_s": 0.0}), encoding="utf-8")
     cluster = {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": gpus, "hardware": str(hardware)} | NO_LIMIT
     workload = {"source": equal_trace(40, 12, 20_000, 400, 1), "agents": 40}
     simulation = Simulation(Scenario(system=system, model=model, cluster={"hbm_gbytes": 3000} | cluster, workload=workload))
