@@ -1,9 +1,9 @@
 """A user's own hardware from measurements: prefill rates, decode step and storage efficiency, fitted to TTFT and TPOT.
 
 A measured request finds its engine idle, and a batch of like requests shares it. Then TTFT is the read of the cached tokens, the attention
-and the linear layers of the others, and an overhead a layer where the model is expert parallel; TPOT is that overhead, the weights and the
-batch's KV-cache read from HBM, and the batch's linear layers. All of it is linear in one over each rate, so that one least-squares fit of
-relative errors finds them.
+and the linear layers of the others, and an overhead a layer where the model is expert parallel; TPOT is that overhead, the weights of a
+GPU and the batch's KV-cache read from HBM, and the batch's linear layers. All of it is linear in one over each rate, so that one
+least-squares fit of relative errors finds them. The overhead is the same in prefill and decode.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ MOST_ROWS = 100_000
 MOST_BYTES = 16_000_000
 RATES = ("attention_tflops", "linear_tflops", "hbm_gbytes_per_s", "layer_overhead_s", "storage_efficiency")
 """What is fitted; each but the overhead enters the times as one over it."""
+
+_NOT_APART = {"request_s": 0.0, "layer_block_s": 0.0, "prefill_layer_floor_s": 0.0}
+"""Costs that the equations don't tell apart from the others: measured times hold them, and the fitted rates take them on."""
 
 _ILL = 1e-7
 """Directions of the fit this much weaker than the strongest are not determined by the measurements."""
@@ -152,7 +155,8 @@ def fit(scenario: Scenario, measurements: list[Measurement], name: str) -> Fit:
     _question(scenario.cluster.hardware, model, values, notes)
     errors = np.abs(matrix @ inverses - times) / times
     source = f"dualpath-lab calibrate: {len(times)} times, mean error {errors.mean():.1%}"
-    hardware = Hardware(**(base.model_dump() | values | {"name": name, "source": source}))
+    layer_s = values.get("layer_overhead_s", base.layer_overhead_s)
+    hardware = Hardware(**(base.model_dump() | values | _NOT_APART | {"prefill_layer_s": layer_s, "name": name, "source": source}))
     return Fit(hardware, {name: uncertain[name] for name in values}, len(times), float(errors.mean()), float(errors.max()), notes)
 
 
@@ -233,7 +237,7 @@ def _equations(scenario: Scenario, model: Model, measurements: list[Measurement]
             rows.append([*(each.batch * value for value in work), layers, each.batch * read_s])
             times.append(each.ttft_s)
         if each.tpot_s is not None:
-            read_bytes = model.weight_bytes / gpus["decode"] + each.batch * model.decode_read_bytes(each.prompt)
+            read_bytes = model.weight_bytes_per_gpu(gpus["decode"]) + each.batch * model.decode_read_bytes(each.prompt)
             rows.append([0.0, each.batch * model.linear_flops(1), read_bytes, layers, 0.0])
             times.append(each.tpot_s)
     return np.array(rows, np.float64), np.array(times)

@@ -34,6 +34,7 @@ class Machine:
     weights: float
     block_submit_s: float
     layer_block_s: float
+    request_s: float
     quota_s: float
     fifo_tokens: int
 
@@ -122,9 +123,13 @@ class Reference:
         old, new, answer = self.agents[agent][number]
         hit = min(old, old + new - 1) // BLOCK * BLOCK
         work = Work(agent, number, hit, old + new - hit, answer, self._now, before, stored=hit)
+        self._at(self._now + self.machine.request_s, lambda: self._place(work))
+
+    def _place(self, work: Work) -> None:
+        before = work.before
         tokens = [decoder.tokens for decoder in self._decoders]
         work.node = next(self._turn) % len(tokens) if self.machine.system == "layerwise" else tokens.index(min(tokens))
-        self._decoders[work.node].tokens += work.prompt + answer
+        self._decoders[work.node].tokens += work.prompt + work.answer
         if self.machine.system == "dualpath" and self._decoders[work.node].to_read < self._to_read:
             work.side = "decode"
         self._at(max(self._now, before.stored_s if before else 0.0), lambda: self._read(work))
@@ -212,9 +217,9 @@ class Reference:
 
     def _hand_over(self, work: Work) -> None:
         machine, decoder = self.machine, self._decoders[work.node]
-        copy_s = _blocks(work.prompt) * machine.layers * machine.layer_block_s
+        copy_s = _blocks(work.prompt) * machine.layers * machine.layer_block_s  # the host's
         if machine.system != "oracle":
-            copy_s = max(copy_s, work.prompt * machine.kv_bytes / machine.compute, _blocks(work.prompt) * machine.block_submit_s)
+            copy_s = max(copy_s + _blocks(work.prompt) * machine.block_submit_s, work.prompt * machine.kv_bytes / machine.compute)
         self._at(decoder.copies.serve(self._now, copy_s), lambda: self._join(work))
 
     def _join(self, work: Work) -> None:

@@ -27,6 +27,7 @@ PAPER = {
     "attention": GPU.attention_flops_per_s,
     "linear": GPU.linear_flops_per_s,
     "layer_block_s": GPU.layer_block_s,
+    "request_s": GPU.request_s,
     "block_submit_s": 64 * calibration.COPY_SUBMIT_S["rdma"],
     "quota_s": calibration.COMPUTE_QUOTA_S,
     "fifo_tokens": calibration.FIFO_FORWARD_TOKENS,

@@ -23,13 +23,15 @@ from dualpath_lab.dashboards.uploads import CheckTask
 from dualpath_lab.workload import build_workload
 
 PEAK = """
-import json, resource, sys
+import json, re, sys
+from pathlib import Path
 from dualpath_lab.core.network import warm_up
 from dualpath_lab.scenario import Scenario
 from dualpath_lab.studies.run import simulate
 warm_up()
 result = simulate(Scenario(**json.loads(sys.argv[1])))
-print(json.dumps([1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, result.values["turns"]]))
+peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]  # getrusage counts the parent's memory too
+print(json.dumps([1024 * int(peak), result.values["turns"]]))
 """
 
 

@@ -186,7 +186,7 @@ def test_a_cell_that_fails_says_why_and_the_others_stand(jobs: Jobs) -> None:
 def test_a_model_that_does_not_fit_fails_in_every_cell_and_says_so(jobs: Jobs) -> None:
     lab = filled(opened(jobs, model="llama-70b"))
     assert texts(lab) == [["✕", "✕"], ["✕", "✕"]]
-    assert "cluster.hbm_gbytes = 141 is not allowed" in lab.heat.grid["cells"][0][0]["says"]
+    assert "is not allowed with cluster.hardware = 'h200': its weights take" in lab.heat.grid["cells"][0][0]["says"]
     assert lab._button.disabled, "there is no rest to run"
 
 

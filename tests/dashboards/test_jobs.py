@@ -106,7 +106,7 @@ def test_only_so_many_results_are_kept_and_the_oldest_goes_first() -> None:
 def test_a_run_that_fails_says_why_and_the_others_stand(jobs: Jobs) -> None:
     rows = collected(jobs.submit([REFUSED, scenario(2)]))
     assert rows[key_of(REFUSED)]["status"] == FAILED
-    assert "cluster.hbm_gbytes = 1 is not allowed" in rows[key_of(REFUSED)]["error"]
+    assert "is not allowed with cluster.hbm_gbytes = 1: its weights take" in rows[key_of(REFUSED)]["error"]
     assert rows[key_of(scenario(2))]["status"] == DONE
 
 

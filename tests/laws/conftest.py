@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,9 +23,9 @@ def _counted() -> Iterator[None]:
     """Count the scenarios that are simulated."""
     set_up = Simulation.__init__
 
-    def counting(simulation: Simulation, scenario: Scenario) -> None:
+    def counting(simulation: Simulation, scenario: Scenario, **more: Any) -> None:
         _tried.add(hash(scenario.model_dump_json()))
-        set_up(simulation, scenario)
+        set_up(simulation, scenario, **more)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Simulation, "__init__", counting)

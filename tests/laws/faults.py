@@ -50,7 +50,7 @@ FAULTS = (
     ),
     Fault(
         "loader.py",
-        "self._block_copy_s = max(block_submit_s, block_take_in_s)",
+        "self._block_copy_s = block_submit_s + block_take_in_s",
         "self._block_copy_s = block_submit_s",
         "a decode engine takes no time to take a sequence in",
     ),

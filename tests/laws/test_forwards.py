@@ -96,7 +96,9 @@ def test_the_copy_engine_takes_its_time_for_every_copy(equal_trace: Callable[...
     copies = engine.model.layers * (blocks + (blocks if table["prefill_read"][1] else 0) + 2)
     assert forward_s == pytest.approx(6e-6 * copies, rel=0.01)
     transfer = [float(run.log.columns()["second_token"][1] - run.log.columns()["first_token"][1]) for run in (rdma, engine)]
-    assert transfer[1] - transfer[0] == pytest.approx((6e-6 - GPU.layer_block_s) * engine.model.layers * (blocks + 2), rel=0.05)
+    assert transfer[1] - transfer[0] == pytest.approx(
+        (6e-6 - calibration.COPY_SUBMIT_S["rdma"]) * engine.model.layers * (blocks + 2), rel=0.05
+    )
 
 
 @pytest.mark.parametrize("system", ["layerwise", "roundrobin"])

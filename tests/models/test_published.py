@@ -174,7 +174,7 @@ def test_short_contexts_keep_everything(config: Any) -> None:
 @given(st.integers(1, 40), st.booleans(), st.integers(0, 100), st.integers(0, 60))
 def test_attention_in_a_window_is_the_sum_over_positions(tokens: int, chunked: bool, cached: int, computed: int) -> None:
     window = Window(tokens, kv_bytes_per_token=2, flops_per_pair=3, chunked=chunked)
-    model = Model("w", 2, 5, 1, 1, 1, False, 1, core_flops_per_pair=7, windows=(window,))
+    model = Model("w", 2, 5, 1, 1, 1, 0, False, 1, core_flops_per_pair=7, windows=(window,))
     total = 0
     for position in range(cached + 1, cached + computed + 1):
         seen = (position - 1) % tokens + 1 if chunked else min(position, tokens)

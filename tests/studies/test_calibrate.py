@@ -39,7 +39,7 @@ def measured(scenario: Scenario, noise: float = 0.0, repeats: int = 1) -> list[M
         linear_s = model.linear_flops(prompt - cached) / prefill / TRUE["linear_tflops"] / 1e12
         read_s = cached * model.kv_bytes_per_token / (50e9 * TRUE["storage_efficiency"])
         ttft = overhead + batch * (attention_s + linear_s + read_s)
-        read_bytes = model.weight_bytes / decode + batch * model.decode_read_bytes(prompt)
+        read_bytes = model.weight_bytes_per_gpu(decode) + batch * model.decode_read_bytes(prompt)
         tpot = overhead + read_bytes / TRUE["hbm_gbytes_per_s"] / 1e9 + batch * model.linear_flops(1) / TRUE["linear_tflops"] / 1e12
         off = 1 + noise * rng.standard_normal(2)
         found.append(Measurement(0, prompt, cached, batch, float(ttft * off[0]), float(tpot * off[1])))
@@ -67,7 +67,7 @@ def test_what_was_not_measured_stays_as_it_was() -> None:
     found = fit(scenario, some, "mine")
     assert list(found.fitted) == ["attention_tflops", "linear_tflops"]
     assert found.hardware.hbm_gbytes_per_s == load_hardware("h200").hbm_gbytes_per_s
-    assert found.hardware.storage_efficiency == 1.0
+    assert found.hardware.storage_efficiency == load_hardware("h200").storage_efficiency
 
 
 def test_measurements_that_are_all_alike_are_refused() -> None:
@@ -139,11 +139,11 @@ def test_one_rate_far_below_is_a_question_beside_the_answer(monkeypatch: pytest.
 
 
 def test_the_data_sheets_are_those_that_the_gpus_are_made_from() -> None:
-    """And every GPU stays below its own."""
+    """And every GPU stays below its own; the linear layers' rate is that of FP8, whose peak is twice BF16's."""
     for name, (tflops, gbytes_per_s) in _PEAKS.items():
         gpu = load_hardware(name)
         assert f"{tflops:g} dense BF16 TFLOPS, {gbytes_per_s:g} GB/s" in gpu.source
-        assert max(gpu.attention_tflops, gpu.linear_tflops) < tflops
+        assert gpu.attention_tflops < tflops > gpu.linear_tflops / 2
         assert gpu.hbm_gbytes_per_s <= gbytes_per_s
 
 
@@ -151,7 +151,7 @@ def test_the_data_sheets_are_those_that_the_gpus_are_made_from() -> None:
 def test_a_table_in_milliseconds_from_peoples_work(
     model: str, shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And in seconds the same gives 1,721 TFLOP/s, or with FP8 what is asked about."""
+    """And in seconds the same gives 1,721 TFLOP/s, or for another model than it was measured with a memory that no GPU has."""
     table = shared_data.parent / "cases" / "calibrate_ms.csv"
     if not table.is_file():
         pytest.skip("inputs from people's real work are not there")
@@ -162,13 +162,13 @@ def test_a_table_in_milliseconds_from_peoples_work(
     rows = [line.split(",") for line in table.read_text().splitlines()[1:]]
     lines = [",".join([*row[:3], str(float(row[3]) / 1e3), str(float(row[4]) / 1e3)]) for row in rows]
     in_seconds.write_text("\n".join([",".join(COLUMNS), *lines]))
-    assert main(["calibrate", str(in_seconds), f"--out={out}", f"--set=model={model}"]) == (2 if model == "qwen-32b" else 0)
+    assert main(["calibrate", str(in_seconds), f"--out={out}", f"--set=model={model}"]) == 2
     told = capsys.readouterr()
     if model == "qwen-32b":
         assert "attention_tflops = 1,721, and the data sheet of h200 allows 989.4" in told.err
-        assert not out.exists()
-    else:  # FP8
-        assert "attention_tflops = 1,177 is beyond the 989.4 of h200 in BF16" in told.out
+    else:
+        assert "hbm_gbytes_per_s = 10,186, and the data sheet of h200 allows 4,800" in told.err
+    assert not out.exists()
 
 
 def test_the_file_goes_back_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

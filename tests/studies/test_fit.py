@@ -43,9 +43,10 @@ def planted(job: Job, seed: int) -> Outcome:
     if job.kind == "online":
         return {"tpot_s": 0.039 * at["DECODE_LAYER_S"] ** 0.6 * noise}
     if job.kind == "forward":
-        more = at["PREFILL_LAYER_FLOOR_S"] ** 0.8 / at["LAYER_BLOCK_S"] ** 0.7
-        published = {"1": 1.0, "5": 2.5, "10": 2.9, "20": 3.0}
-        return {"relative_throughput": {count: 1.0 if count == "1" else value * more for count, value in published.items()}}
+        floor, block, layer = (at[name] for name in ("PREFILL_LAYER_FLOOR_S", "LAYER_BLOCK_S", "PREFILL_LAYER_S"))
+        powers = {"5": (2.5, 0.4, 0.3), "10": (2.9, 0.6, 0.2), "20": (3.0, 0.7, 0.1)}
+        more = {count: value * floor**0.8 / block**by_block / layer**by_layer for count, (value, by_block, by_layer) in powers.items()}
+        return {"relative_throughput": {"1": 1.0} | more}
     published_s, power = {
         "dualpath": (5450, at["LAYER_BLOCK_S"] ** 0.5 * at["PREFILL_LAYER_S"] ** 0.3),
         "oracle": (2000, at["LAYER_BLOCK_S"] ** 0.4 * at["REQUEST_S"] ** 0.2 * at["DECODE_LAYER_S"] ** 0.1),
