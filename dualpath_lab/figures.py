@@ -21,6 +21,8 @@ SYSTEM_COLOURS = {
     "oracle": DARK,
 }
 
+BAR_COLOURS = SYSTEM_COLOURS | {"prefill": PREFILL, "decode": DECODE}
+
 Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 """Name of a line -> its places along x and its values."""
 
@@ -77,7 +79,7 @@ def bars(
     ghost: Mapping[str, float] | None = None,
     **options: Any,
 ) -> hv.Overlay:
-    """Bars with their values on top; those of systems have the system's colour.
+    """Bars with their values on top; those of systems and roles have their colour.
 
     Parameters
     ----------
@@ -96,7 +98,7 @@ def bars(
         Of the HoloViews figure.
     """
     rows = [(name, value, three_digits(value)) for name, value in values.items()]
-    colours = {name: SYSTEM_COLOURS.get(name, STRUCTURE) for name in values}
+    colours = {name: BAR_COLOURS.get(name, STRUCTURE) for name in values}
     drawn = hv.Bars([row[:2] for row in rows], x, y).opts(color=x, cmap=colours, width=max(120 * len(rows), 280), show_legend=False)
     before = [hv.Bars(list(ghost.items()), x, y).opts(fill_alpha=0, line_color=DARK, show_legend=False, **_GHOST)] if ghost else []
     top = top or 1.15 * max(*values.values(), limit or 0.0)

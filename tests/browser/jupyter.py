@@ -67,12 +67,12 @@ class Notebook:
         self._idle()
 
     def run_all(self) -> None:
-        """Run every cell, and wait for the last one."""
+        """Run every cell, and wait for the last one that is not collapsed, and for those after it."""
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         every = self.page.get_by_role("menuitem", name=re.compile("^Run All Cells"))
         every.hover()  # a menu takes a click only where the pointer has been seen
         every.click()
-        last = self.root.locator(".jp-CodeCell .jp-InputPrompt").last
+        last = self.root.locator(".jp-CodeCell .jp-InputPrompt:visible").last
         expect(last).to_have_text(re.compile(r"\[\d+\]"), timeout=RUN_S * 1e3)
         self._idle()
 
