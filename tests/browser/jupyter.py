@@ -72,7 +72,7 @@ class Notebook:
         every = self.page.get_by_role("menuitem", name=re.compile("^Run All Cells"))
         every.hover()  # a menu takes a click only where the pointer has been seen
         every.click()
-        last = self.root.locator(".jp-CodeCell .jp-InputPrompt:visible").last
+        last = self.root.locator(".jp-CodeCell .jp-InputPrompt:not(.jp-Placeholder-prompt)").last
         expect(last).to_have_text(re.compile(r"\[\d+\]"), timeout=RUN_S * 1e3)
         self._idle()
 
