@@ -36,7 +36,7 @@ def store(paths: list[Path]) -> None:
         drawn = [index for index, cell in enumerate(code) if any(is_drawn(output) for output in cell.outputs)]
         pictures = pictures_of(path, drawn)
         for index, cell in enumerate(code):
-            cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
+            cell.metadata = {key: value for key, value in cell.metadata.items() if key in ("tags", "jupyter")}
             cell.outputs = kept(cell.outputs, pictures.get(index))
         notebook.metadata = {"kernelspec": notebook.metadata.kernelspec, "language_info": {"name": "python"}}
         nbformat.write(notebook, path)

@@ -1,37 +1,55 @@
-"""Run a tutorial's exercise without its solution and with it, as ``python exercise.py notebook.ipynb``; says what became of both.
+"""Try a tutorial's exercise as it is, with wrong answers and with its solution, as ``python exercise.py notebook.ipynb``.
 
-Cells that the exercise builds on carry the tag ``setup``; then there are ``exercise``, ``solution`` and ``check``.
+The cells ``exercise``, ``check`` and ``solution`` carry these tags, in this order. ``check`` asks about the student's names; ``solution`` asks
+the same ``check`` about names of its own. Wrong answers stand in ``wrong_answers.py``.
 """
 
 from __future__ import annotations
 
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import nbformat
+from wrong_answers import WRONG
 
 
-def run(path: Path) -> str:
-    """``empty form fails, solution passes`` is how it should be."""
+def run(path: Path) -> list[str]:
+    """What the exercise does wrong."""
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    tagged = {tag: next(cell.source for cell in cells if tag in cell.metadata.get("tags", [])) for tag in ("exercise", "check", "solution")}
+    student: dict[str, Any] = vars(sys.modules["__main__"])
 
-    def execute(tag: str) -> None:
-        for cell in cells:
-            if tag in cell.metadata.get("tags", []):
-                exec(compile(cell.source, f"{path.name}:{cell.id}", "exec"), vars(sys.modules["__main__"]))
+    def execute(source: str) -> str:
+        said = StringIO()
+        with redirect_stdout(said):
+            exec(compile(source, path.name, "exec"), student)
+        return said.getvalue()
 
-    execute("setup")
-    execute("exercise")
-    try:
-        execute("check")
-        before = "passes"
-    except Exception:  # an empty form may fail in whatever way
-        before = "fails"
-    execute("solution")
-    execute("check")
-    return f"empty form {before}, solution passes"
+    for cell in cells[: next(place for place, cell in enumerate(cells) if cell.source == tagged["exercise"])]:
+        execute(cell.source)
+    faults = []
+    before = set(student)
+    execute(tagged["exercise"])
+    answers = {name: student[name] for name in set(student) - before}
+    if not execute(tagged["check"]).startswith("Not yet"):
+        faults.append("the untouched exercise is not told from an answer")
+    if "Right" not in execute(tagged["solution"]):
+        faults.append("the solution is not right")
+    if any(student[name] is not answer for name, answer in answers.items()):
+        faults.append("the solution overwrites the answer")
+    for wrong in WRONG[path.stem]:
+        execute(wrong)
+        try:
+            execute(tagged["check"])
+        except AssertionError:
+            continue
+        faults.append(f"this passes: {wrong}")
+    return faults
 
 
 if __name__ == "__main__":
     vars()["display"] = print
-    print(run(Path(sys.argv[1])))
+    print("faults:", run(Path(sys.argv[1])))

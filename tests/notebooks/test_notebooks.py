@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -103,7 +104,7 @@ def test_asserts_what_it_claims(path: Path) -> None:
 
 
 @each_notebook
-def test_its_exercise_fails_when_empty_and_passes_when_solved(path: Path) -> None:
+def test_its_exercise_waits_when_empty_passes_when_solved_and_fails_when_wrong(path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("exercise.py")), str(path)],
         cwd=path.parent,
@@ -111,7 +112,23 @@ def test_its_exercise_fails_when_empty_and_passes_when_solved(path: Path) -> Non
         text=True,
         check=False,
     )
-    assert done.stdout.endswith("empty form fails, solution passes\n"), done.stdout + done.stderr
+    assert done.stdout.endswith("faults: []\n"), done.stdout + done.stderr
+
+
+@each_notebook
+def test_its_solution_is_collapsed(path: Path) -> None:
+    (solution,) = [cell for cell in code_cells(path) if "solution" in cell.metadata.get("tags", [])]
+    assert solution.metadata["jupyter"] == {"source_hidden": True, "outputs_hidden": True}
+
+
+@each_notebook
+def test_commands_in_its_text_exist(path: Path) -> None:
+    text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    for command in re.findall(r"`dualpath-lab ([^`]+)`", text):
+        words = shlex.split(command)
+        helped = [sys.executable, "-m", "dualpath_lab", words[0], "--help"]
+        said = subprocess.run(helped, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        assert [word for word in words[1:] if word.startswith("--") and word not in said] == [], command
 
 
 @each_notebook
