@@ -1,7 +1,7 @@
 """Try a tutorial's exercise as it is, with wrong answers and with its solution, as ``python exercise.py notebook.ipynb``.
 
-The cells ``exercise``, ``check`` and ``solution`` carry these tags, in this order. ``check`` asks about the student's names; ``solution`` asks
-the same ``check`` about names of its own. Wrong answers stand in ``wrong_answers.py``.
+The cells ``exercise``, ``check`` and ``solution`` carry these tags, in this order. ``check`` asks about the student's names; ``solution``
+asks the same ``check`` about names of its own. Wrong answers stand in ``wrong_answers.py``.
 """
 
 from __future__ import annotations
