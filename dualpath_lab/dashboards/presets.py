@@ -26,12 +26,13 @@ PRESETS = {
         {"prefill_nodes": 4, "decode_nodes": 1, "agents": 256},
     ),
     "Compute bound: dual path cannot help": Preset(
-        "Storage is four times as fast and a tenth of each context is computed again: prefill compute is what is short, and both systems "
-        "are about as fast.",
+        "Storage is four times as fast and a tenth of each context is computed again: prefill compute is what is short, and dualpath "
+        "gains less than a fifth, by its scheduler.",
         {"storage_gbps": 1600.0, "hit_rate": 0.9},
     ),
     "Too little hit rate": Preset(
-        "Storage has only a fifth of each context: the rest is computed again, throughput falls to a fraction, and storage hardly matters.",
+        "Storage has only a fifth of each context: the rest is computed again, throughput falls by about half, and dualpath "
+        "gains less than a fifth.",
         {"hit_rate": 0.2},
     ),
     "Online, near capacity": Preset(

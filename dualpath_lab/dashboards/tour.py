@@ -94,7 +94,7 @@ def steps() -> tuple[Step, ...]:
             "When it does not help",
             "With a hit rate of 30 % most of the context is computed again. The prefill engines are the bottleneck, and no path makes them "
             "faster.",
-            "Both cards name prefill compute as the bottleneck, and the speed-up stays at 1.",
+            "Both cards name prefill compute as the bottleneck, and the speed-up, the scheduler's, stays below 1.2.",
             "Raise the hit rate step by step: at some point the wall is back, and with it the gain.",
             LabState(hit_rate=0.3),
         ),

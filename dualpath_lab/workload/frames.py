@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ class FrameRows:
         self.path = Path(name)
         try:
             self.names = [str(column) for column in frame]
-            self._columns = {str(column): [_plain(value) for value in frame[column]] for column in frame}
+            self._columns = {str(column): [_plain(value, str(column)) for value in frame[column]] for column in frame}
         except (TypeError, KeyError, IndexError):
             raise ScenarioError(f"frame = {shown(frame)} is not allowed: it should be a DataFrame, or columns by their names.") from None
 
@@ -55,8 +56,8 @@ def read_frame(frame: Any, name: str) -> Workload:
     return turn_tables.read_plain(rows)
 
 
-def _plain(value: Any) -> Any:
-    """A value in Python's own types; None for pandas' NA, which is neither true nor equal to itself."""
-    if type(value).__name__ in ("NAType", "NaTType"):
+def _plain(value: Any, column: str) -> Any:
+    """A value in Python's own types; None for pandas' NA, and for NaN as a pause, which is how pandas reads an empty one."""
+    if type(value).__name__ in ("NAType", "NaTType") or (column == "gap_s" and isinstance(value, float) and isnan(value)):
         return None
     return value.item() if isinstance(value, np.generic) else value

@@ -129,21 +129,25 @@ def in_file(name: str, content: bytes, take: Callable[[Path], object]) -> None:
         taken_or_told(lambda: take(path))
 
 
+KEYS, LANE_KEYS = list(map(str, Scenario.keys())), list(map(str, LaneScenario.keys()))
+"""As plain text, which YAML can write."""
+
+
 @fuzzed(300)
-@given(values=near(Scenario.keys()))
+@given(values=near(KEYS))
 def test_scenarios(values: dict[str, Any]) -> None:
     taken_or_told(lambda: Scenario(**values))
     taken_or_told(lambda: Scenario().with_values(values))
 
 
 @fuzzed(200)
-@given(values=near(LaneScenario.keys()))
+@given(values=near(LANE_KEYS))
 def test_lane_scenarios(values: dict[str, Any]) -> None:
     taken_or_told(lambda: LaneScenario(**values))
 
 
 @fuzzed(200)
-@given(data=st.data(), values=near(Scenario.keys()))
+@given(data=st.data(), values=near(KEYS))
 def test_scenario_files(data: st.DataObject, values: dict[str, Any]) -> None:
     in_file("s.yaml", damage(data, yaml.safe_dump(values, allow_unicode=True).encode(errors="surrogatepass")), load_scenario)
 
@@ -151,7 +155,7 @@ def test_scenario_files(data: st.DataObject, values: dict[str, Any]) -> None:
 @fuzzed(150)
 @given(
     texts=st.lists(
-        st.tuples(st.sampled_from([*Scenario.keys(), "x", ""]), st.text(max_size=15) | st.sampled_from(YAML_FRAGMENTS).map(bytes.decode)),
+        st.tuples(st.sampled_from([*KEYS, "x", ""]), st.text(max_size=15) | st.sampled_from(YAML_FRAGMENTS).map(bytes.decode)),
         max_size=3,
     ),
     separator=st.sampled_from(["=", ":", "==", ""]),
@@ -316,11 +320,9 @@ def test_model_configs(data: st.DataObject, base: dict[str, Any], changes: dict[
     values=st.fixed_dictionaries(
         {},
         optional={
-            "base": near(Scenario.keys()),
-            "grid": st.dictionaries(
-                st.sampled_from(Scenario.keys()) | st.text(max_size=8), st.lists(scalars, max_size=3) | anything, max_size=3
-            ),
-            "list": st.lists(near(Scenario.keys()) | scalars, max_size=3) | anything,
+            "base": near(KEYS),
+            "grid": st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=8), st.lists(scalars, max_size=3) | anything, max_size=3),
+            "list": st.lists(near(KEYS) | scalars, max_size=3) | anything,
             "else": anything,
         },
     ),

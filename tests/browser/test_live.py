@@ -151,7 +151,7 @@ def test_a_refused_setting_is_answered_in_a_sentence_and_the_picture_stays(lab: 
     watched.grown_beyond(30)
     page.get_by_role("combobox").filter(has_text="qwen-32b").click()
     page.get_by_role("menuitem", name="llama-70b").click()
-    expect(page.locator(".sidebar .notice.error")).to_contain_text("cluster.hbm_gbytes = 141 is not allowed")
+    expect(page.locator(".sidebar .notice.error")).to_contain_text("is not allowed with cluster.hardware = 'h200': its weights take 141 GB")
     assert watched.curves()["end"] > 29
 
 

@@ -13,7 +13,7 @@ ALL = list(dict.fromkeys(row.number for row in all_rows()))
 SLOWER = {"basic": 2.0, "layerwise": 1.7, "roundrobin": 1.2, "dualpath": 1.0, "oracle": 0.93}
 STAGES_S = {"schedule": 0.01, "read": 0.1, "prefill_queue": 0.2, "prefill": 0.35, "transfer": 0.03}
 CAPACITY = {"basic": 0.21, "dualpath": 0.43}
-PEAK_WINDOW = 5
+PEAK_WINDOW = 3
 
 
 def outcome(job: Job, seed: int) -> dict[str, Any]:
@@ -55,10 +55,10 @@ def _run(job: Job, seed: int) -> dict[str, Any]:
 
 
 def _course(more: float) -> dict[str, Any]:
-    """Of 54 windows: a peak at the start, a plateau, and nothing in the last."""
+    """Of 22 windows: a peak at the start, a plateau, and nothing in the last."""
     ttft_s: list[float | None] = [15.0 + window for window in range(PEAK_WINDOW)]
-    ttft_s += [26.0 * more] + [11.5 * more] * 40 + [2.0] * 7 + [None]
-    return {"window_s": 60.0, "ttft_s": ttft_s, "prompt_tokens_per_s": [3e7] * 10 + [5.8e7 * more] * 35 + [1e7] * 8 + [0.0]}
+    ttft_s += [26.0 * more] + [11.5 * more] * 13 + [2.0] * 4 + [None]
+    return {"window_s": 150.0, "ttft_s": ttft_s, "prompt_tokens_per_s": [3e7] * 4 + [5.8e7 * more] * 13 + [1e7] * 4 + [0.0]}
 
 
 def made_up(rows: list[str], seeds: list[int]) -> Results:

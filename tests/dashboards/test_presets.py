@@ -55,16 +55,16 @@ def test_too_few_decode_nodes() -> None:
 
 def test_compute_bound() -> None:
     name = "Compute bound: dual path cannot help"
-    assert speedup(name) < 1.1
+    assert speedup(name) < 1.2
     assert ended(name).a.bottleneck == ended(name).b.bottleneck == "prefill compute"
 
 
 def test_too_little_hit_rate() -> None:
     name = "Too little hit rate"
     frame = ended(name)
-    assert speedup(name) < 1.1
+    assert speedup(name) < 1.2
     assert frame.a.bottleneck == frame.b.bottleneck == "prefill compute"
-    assert frame.b.turns < ended("The storage wall").b.turns / 3
+    assert frame.b.turns < 0.6 * ended("The storage wall").b.turns
     assert mean(name, "a_prefill_snic") < 0.2
 
 

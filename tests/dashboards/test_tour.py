@@ -78,7 +78,7 @@ def test_the_quota_bounds_every_forward() -> None:
         simulation.run()
         longest_s[system] = max(group.log.columns()["attention_s"].max() for group in simulation.cluster.prefill_groups)
     assert 0.95 * COMPUTE_QUOTA_S < longest_s["dualpath"] <= COMPUTE_QUOTA_S * (1 + 1e-9)
-    assert longest_s["roundrobin"] > 2 * COMPUTE_QUOTA_S
+    assert longest_s["roundrobin"] > 1.5 * COMPUTE_QUOTA_S
 
 
 def test_it_does_not_always_help() -> None:
@@ -86,7 +86,7 @@ def test_it_does_not_always_help() -> None:
     frame = race.frame()
     assert frame.a.bottleneck == frame.b.bottleneck == "prefill compute"
     assert frame.speedup is not None
-    assert frame.speedup < 1.1
+    assert frame.speedup < 1.2
 
 
 @pytest.mark.parametrize("pathname", ["/", "/lanes", "/app"])

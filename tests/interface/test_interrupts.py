@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dualpath_lab.calibration import REQUEST_S
 from dualpath_lab.cli.arguments import ended_like_interrupted
 
 ROOT = Path(__file__).parents[2]
@@ -216,4 +217,4 @@ def test_ctrl_c_in_a_policy_that_never_answers_says_which_turn(folder: Path) -> 
     lab.stdout.readline()
     lab.send_signal(signal.SIGINT)
     _, told = lab.communicate(timeout=60)
-    assert (lab.returncode, told) == (130, "policy mine:Endless, turn 0 of agent 0, at 0 s: it was interrupted.\n")
+    assert (lab.returncode, told) == (130, f"policy mine:Endless, turn 0 of agent 0, at {REQUEST_S:.6g} s: it was interrupted.\n")

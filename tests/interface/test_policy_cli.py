@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dualpath_lab.calibration import REQUEST_S
+
 POLICIES = """
 from dualpath_lab import Placement, Policy
 
@@ -51,8 +53,8 @@ def lab(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("mine:Nothing", "the class lacks"),
         ("broken:Mine", "the import of broken raised ZeroDivisionError"),
         ("mine.Mine", "or the package.module:Class of a policy of your own"),
-        ("mine:Raises", "policy mine:Raises, turn 0 of agent 0, at 0 s: it raised ValueError in place, line 6: no idea."),
-        ("mine:Stalls", "policy mine:Stalls, turn 0 of agent 0, at 0 s: it was not placed"),
+        ("mine:Raises", f"policy mine:Raises, turn 0 of agent 0, at {REQUEST_S:.6g} s: it raised ValueError in place, line 6: no idea."),
+        ("mine:Stalls", f"policy mine:Stalls, turn 0 of agent 0, at {REQUEST_S:.6g} s: it was not placed"),
         ("mine:Swaps", "it should be one of the 8 engines of cluster.prefill_engines"),
     ],
 )

@@ -114,7 +114,9 @@ def cache_alone(tmp_path_factory: pytest.TempPathFactory) -> str:
 def movers(tmp_path_factory: pytest.TempPathFactory) -> str:
     """GPUs that spend nothing on a Layer Block, at storage NICs that read at their nominal bandwidth, as the closed form has it."""
     path = tmp_path_factory.mktemp("hardware") / "movers.yaml"
-    path.write_text(yaml.safe_dump(GPUS["h200"].model_dump() | {"layer_block_s": 0.0, "storage_efficiency": 1.0}), encoding="utf-8")
+    path.write_text(
+        yaml.safe_dump(GPUS["h200"].model_dump() | {"request_s": 0.0, "layer_block_s": 0.0, "storage_efficiency": 1.0}), encoding="utf-8"
+    )
     return str(path)
 
 

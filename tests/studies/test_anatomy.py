@@ -103,18 +103,19 @@ def test_steps_sum_to_section_4(turns: Turns) -> None:
                 total[link] += step.size_bytes
         near, hit, miss, generate = (int(columns[name][turn]) * kv_bytes for name in ("prefill_read", "hit", "computed", "generate"))
         far, prompt = hit - near, hit + miss
+        near_again, far_again = (int(columns[name][turn]) * kv_bytes for name in ("prefill_reloaded", "decode_reloaded"))
         block = BLOCK_TOKENS * kv_bytes
         written = (prompt + generate) // block * block - hit
         pe, de = (engine.ports for engine in turns.engines(turn))
         expected = {
             pe.snic_rx: near,
-            pe.dram: 2 * near,
-            pe.cnic_tx: 2 * near + miss,
-            pe.cnic_rx: near + far,
+            pe.dram: 2 * near + near_again,
+            pe.cnic_tx: 2 * near + near_again + miss,
+            pe.cnic_rx: near + near_again + far + far_again,
             de.snic_rx: far,
             de.snic_tx: written,
-            de.dram: 2 * far + (near + miss) + prompt + 2 * written,
-            de.cnic_tx: far + prompt + written,
+            de.dram: 2 * far + far_again + (near + miss) + prompt + 2 * written,
+            de.cnic_tx: far + far_again + prompt + written,
             de.cnic_rx: (near + miss) + prompt + written,
         }
         moved = turns.simulation.scenario.system != "oracle"

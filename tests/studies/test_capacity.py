@@ -26,7 +26,7 @@ def _minutes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def scenario(system: str = "dualpath", changes: dict[str, Any] | None = None) -> Scenario:
     """Short trajectories on two GPUs: long appends, short answers."""
-    cluster = {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": 1, "storage_gbps": 10}
+    cluster = {"prefill_nodes": 1, "decode_nodes": 1, "gpus_per_node": 1, "storage_gbps": 20}
     workload = {"source": "paper-32k", "append_scale": 3, "generate_scale": 0.3}
     return Scenario(model="ds-27b", system=system, cluster=cluster, workload=workload).with_values(changes or {})
 
@@ -100,7 +100,7 @@ def test_capacity_lies_between_a_rate_that_met_and_one_that_did_not() -> None:
 
 def test_more_storage_paths_bear_more() -> None:
     """Row D3's shape where storage decides. Mutant: every search ends at the same rate."""
-    basic, dualpath = (capacity(scenario(system, {"cluster.storage_gbps": 5}), 0.02, FLOOD, 0.2)[0] for system in ("basic", "dualpath"))
+    basic, dualpath = (capacity(scenario(system, {"cluster.storage_gbps": 10}), 0.02, FLOOD, 0.2)[0] for system in ("basic", "dualpath"))
     assert 1.3 * basic < dualpath < 3 * basic
 
 

@@ -47,7 +47,7 @@ def test_settings_stand_on_top_of_every_job_and_are_recorded(runs: Any, tmp_path
 
 def test_what_was_run_with_other_settings_is_run_again(runs: Any, tmp_path: Path) -> None:
     """The key of jobs.jsonl. Mutant: one GPU's numbers in the other's table."""
-    for settings, more in (([], 1), (["--set", "cluster.hardware=h800"], 1), (["--set", "cluster.hardware=h800"], 0), ([], 0)):
+    for settings, more in (([], 1), (["--set", "cluster.hardware=h200"], 1), (["--set", "cluster.hardware=h200"], 0), ([], 0)):
         before = sum(runs.count.values())
         assert main(["reproduce", "A1", *settings, "--out", str(tmp_path)]) == 0
         assert sum(runs.count.values()) - before == more

@@ -137,7 +137,7 @@ def test_real_failures_are_told() -> None:
     assert list(swept.table()["status"]) == ["failed", "done", "failed"]
     (failure,) = swept.failures()
     assert failure["count"] == 2
-    assert failure["example"].startswith("ScenarioError: cluster.hbm_gbytes = 1")
+    assert failure["example"].startswith("ScenarioError: model = 'ds-27b' is not allowed with cluster.hbm_gbytes = 1: its weights take")
 
 
 def test_a_file_is_never_overwritten_silently(tmp_path: Path) -> None:

@@ -112,14 +112,14 @@ def optional_counts(values: Sequence[Any]) -> NDArray[np.int64]:
 
 
 def gaps(values: Sequence[Any]) -> NDArray[np.float64]:
-    """Read seconds; a missing one is 0.
+    """Read seconds; an absent one is 0.
 
     Raises
     ------
     BadValueError
         For the first that is not a number of seconds.
     """
-    found = np.array([0.0 if missing(value) else number(value) for value in values], np.float64)
+    found = np.array([0.0 if absent(value) else number(value) for value in values], np.float64)
     allowed = (found >= 0) & (found <= LONGEST_GAP_S)
     if not allowed.all():
         raise BadValueError(int(np.argmin(allowed)), SOME_SECONDS)
